@@ -1,0 +1,231 @@
+"""What every store must do. One suite (`tests/conformance`) runs against each of them.
+
+A `Database` is one PostgreSQL database, one SQLite file, or one memory. It gives a `JournalStore` and a `KeyValueStore` per
+entity type, one `OffsetStore`, one `DeadLetterStore`, and transactions in which a view's rows and its consumer's offsets
+commit together. All of it works on bytes; `journal.events.EventJournal` is the typed face.
+
+Any method of any store may raise `Unavailable` (nothing happened) or, where it writes, `OutcomeUnknown`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from journal.errors import JournalError
+from journal.records import (
+    Append,
+    Appended,
+    ConsumerOffset,
+    DeadLetter,
+    OffsetMove,
+    ShardHead,
+    Snapshot,
+    StoredEvent,
+    TableSpec,
+)
+
+
+class JournalStore(ABC):
+    """The events of one entity type, in shards with contiguous offsets.
+
+    Idea: Aecor's `EventJournal`; the counter row per shard, which is also the lock and the fence, is ours.
+    """
+
+    name: str
+    shard_count: int
+
+    @abstractmethod
+    async def append(self, batch: Sequence[Append]) -> list[Appended | JournalError]:
+        """Commit a batch in one transaction; give each append its own result, in the batch's order.
+
+        An append that conflicts or is fenced writes nothing and leaves the others unharmed. Appends to one entity within
+        the batch stand in order; when one of them fails, those behind it fail with `Conflict` too. A caller never has two
+        batches with the same shard in flight.
+
+        Returns:
+            for each append `Appended`, or the `Conflict` or `Fenced` that stopped it.
+
+        Raises:
+            Unavailable: nothing of the batch was written.
+            OutcomeUnknown: the commit's answer was lost; all of it is in the journal, or nothing.
+        """
+
+    @abstractmethod
+    async def claim(self, shard: int, epoch: int) -> ShardHead:
+        """Make `epoch` the only one that may append to `shard`, committed before this returns.
+
+        Returns:
+            the shard's row after the claim. Claiming the epoch already held by the same row is refused, too.
+
+        Raises:
+            Fenced: the stored epoch is not older than `epoch`.
+        """
+
+    @abstractmethod
+    async def heads(self) -> list[ShardHead]:
+        """The row of every shard, by shard number."""
+
+    @abstractmethod
+    async def read_entity(self, key: str, from_seq_nr: int, limit: int) -> list[StoredEvent]:
+        """At most `limit` events of an entity from `from_seq_nr` on, in order."""
+
+    @abstractmethod
+    async def read_shards(self, after: Mapping[int, int], limit: int) -> list[StoredEvent]:
+        """Events of several shards, of each those behind its offset in `after`.
+
+        Within a shard they come in order and without a hole, at most `limit` of each shard.
+        """
+
+
+class KeyValueStore(ABC):
+    """The snapshots of one entity type: the newest per key. Name and shape are Aecor's."""
+
+    @abstractmethod
+    async def get(self, key: str) -> Snapshot | None:
+        """The newest snapshot of an entity, or None."""
+
+    @abstractmethod
+    async def put(self, shard: int, epoch: int, snapshot: Snapshot) -> None:
+        """Keep `snapshot` as the newest of its key, unless a newer one (by `seq_nr`) is there already.
+
+        Raises:
+            Fenced: `epoch` is not the current one of `shard` in the journal of the same entity type.
+        """
+
+    @abstractmethod
+    async def delete(self, key: str) -> None:
+        """Forget the snapshot of `key`, if any."""
+
+
+class OffsetStore(ABC):
+    """How far each consumer has come on each tag, fenced by the epoch of the process that runs it."""
+
+    @abstractmethod
+    async def read(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """All tags on which `consumer` was ever claimed, by tag."""
+
+    @abstractmethod
+    async def claim(self, consumer: str, tags: Sequence[str], epoch: int) -> dict[str, int]:
+        """Make `epoch` the only one that may move `consumer` on `tags`; all of them, or none.
+
+        Returns:
+            the offset of each tag as of the claim (0 where it is new).
+
+        Raises:
+            Fenced: on some tag the stored epoch is not older than `epoch`.
+        """
+
+    @abstractmethod
+    async def commit(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+        """Move offsets in a transaction of their own; for sinks outside this database.
+
+        Raises:
+            Fenced: on some tag `epoch` is not the current one, or the offset is not the move's `before`.
+        """
+
+
+class DeadLetterStore(ABC):
+    """Events that projections set aside."""
+
+    @abstractmethod
+    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
+        """What `consumer` set aside, by tag and offset, at most `limit`."""
+
+
+class Transaction(ABC):
+    """One database transaction, for a view's rows together with the offsets of what they were made from.
+
+    SQL is the database's own, with `$1`, `$2`, … for arguments on PostgreSQL and SQLite alike. The memory store has no SQL
+    and raises `TypeError`; `tables` work on all three.
+    """
+
+    @abstractmethod
+    async def execute(self, sql: str, *arguments: Any) -> None:
+        """Run one statement with arguments."""
+
+    @abstractmethod
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement once per row of arguments."""
+
+    @abstractmethod
+    async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Run one query and return its rows."""
+
+    @abstractmethod
+    async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+        """Move a consumer's offsets when this transaction commits.
+
+        Raises:
+            Fenced: as `OffsetStore.commit`; the transaction must then be given up.
+        """
+
+    @abstractmethod
+    async def set_aside(self, letter: DeadLetter) -> None:
+        """Record a dead letter when this transaction commits."""
+
+    @abstractmethod
+    async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+        """The rows of `keys` (those that exist), values in the order of the table's columns."""
+
+    @abstractmethod
+    async def put_rows(self, table: TableSpec, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert or replace rows by key, values in the order of the table's columns. Each key at most once per call."""
+
+    @abstractmethod
+    async def delete_rows(self, table: TableSpec, keys: Sequence[str]) -> None:
+        """Delete the rows of `keys`, where they exist."""
+
+
+class Database(ABC):
+    """One place where events, snapshots, offsets and views lie, and can be committed together."""
+
+    url: str
+
+    @abstractmethod
+    async def journal(self, name: str, shard_count: int) -> JournalStore:
+        """Open the journal `name`, creating it with `shard_count` shards when it is not there.
+
+        Raises:
+            InvalidName: `name` cannot be a table's name.
+            WrongShardCount: it was created with another count.
+            SchemaMismatch: the database belongs to another version of this package.
+        """
+
+    @abstractmethod
+    def snapshots(self, journal: str) -> KeyValueStore:
+        """The snapshot store beside an opened journal."""
+
+    @property
+    @abstractmethod
+    def offsets(self) -> OffsetStore:
+        """The offsets of all consumers."""
+
+    @property
+    @abstractmethod
+    def dead_letters(self) -> DeadLetterStore:
+        """What projections set aside."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction: commits when the block ends, rolls back when it raises or is cancelled."""
+
+    @abstractmethod
+    async def create_table(self, table: TableSpec) -> None:
+        """Create a view's table and indexes where they are missing.
+
+        Raises:
+            SchemaMismatch: a table of that name has other columns.
+        """
+
+    @abstractmethod
+    def scan(
+        self, table: TableSpec, where: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[tuple[Any, ...]]:
+        """Committed rows whose columns equal `where` (all rows without it), by key."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections, threads and files. Idempotent."""

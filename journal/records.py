@@ -1,0 +1,170 @@
+"""The values that go into a journal and come out of it, still as bytes.
+
+Everything here is plain data. Typed payloads are the codec's matter (`journal.codec`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from journal.errors import InvalidName
+
+MAX_KEY_BYTES = 512
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+class NewEvent(NamedTuple):
+    """One event to be written: its name and version in the journal, and its bytes."""
+
+    type_name: str
+    version: int
+    payload: bytes
+    metadata: bytes = b""
+
+
+class Append(NamedTuple):
+    """The events of one command: all of them are committed together, or none.
+
+    `seq_nr` is that of the first event; `epoch` the one the writer holds for `shard`.
+    """
+
+    shard: int
+    epoch: int
+    key: str
+    seq_nr: int
+    events: Sequence[NewEvent]
+
+    @property
+    def last_seq_nr(self) -> int:
+        """Sequence number of the last event of this append."""
+        return self.seq_nr + len(self.events) - 1
+
+
+class Appended(NamedTuple):
+    """Where the events of an `Append` went: the last of their contiguous offsets within the shard."""
+
+    shard: int
+    last_offset: int
+
+
+@dataclass(slots=True)
+class StoredEvent:
+    """An event as it lies in the journal.
+
+    `offset` counts 1, 2, 3, … within the shard; `seq_nr` within the entity. `recorded_at` is the database's clock, UTC.
+    """
+
+    shard: int
+    offset: int
+    key: str
+    seq_nr: int
+    epoch: int
+    type_name: str
+    version: int
+    payload: bytes
+    metadata: bytes
+    recorded_at: datetime
+
+
+class ShardHead(NamedTuple):
+    """A shard's row: the epoch that may append and the offset of the last event (0: none yet)."""
+
+    shard: int
+    epoch: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An entity's state as of `seq_nr`, encoded; `type_name` and `version` are the state's in the codec."""
+
+    key: str
+    seq_nr: int
+    type_name: str
+    version: int
+    payload: bytes
+
+
+class OffsetMove(NamedTuple):
+    """A consumer's step on one tag: it had handled up to `before`, and now up to `after`."""
+
+    tag: str
+    before: int
+    after: int
+
+
+class ConsumerOffset(NamedTuple):
+    """Where a consumer is on one tag, and the epoch that may move it (0: never claimed)."""
+
+    tag: str
+    offset: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a projection could not handle and set aside, with the reason. `recorded_at` is set by the store."""
+
+    consumer: str
+    tag: str
+    offset: int
+    key: str
+    seq_nr: int
+    type_name: str
+    error: str
+    recorded_at: datetime | None = None
+
+
+class Column(NamedTuple):
+    """A column of a view's table. `kind` is one of text, integer, real, boolean, bytes, time (with zone), decimal."""
+
+    name: str
+    kind: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A view's table with one text column as its key: what a store needs to create, read and write it.
+
+    `columns` includes the key column. `indexes` names columns that get an index of their own.
+    """
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    indexes: tuple[str, ...] = ()
+
+
+def checked_name(name: str) -> str:
+    """Return `name` if it may become part of a table's name.
+
+    Raises:
+        InvalidName: it is not 1 to 40 of a-z, 0-9 and _, starting with a letter.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidName(f"name {name!r}: use 1 to 40 of a-z, 0-9 and _, starting with a letter")
+    return name
+
+
+def checked_key(key: str) -> str:
+    """Return `key` if it can be an entity's key: a non-empty string of at most 512 bytes of UTF-8, without NUL.
+
+    Raises:
+        InvalidName: it cannot.
+    """
+    if not isinstance(key, str):
+        raise InvalidName(f"entity key {key!r} is a {type(key).__name__}: keys are strings")
+    if not key or "\0" in key:
+        raise InvalidName(f"entity key {key!r}: keys are not empty and hold no NUL")
+    try:
+        size = len(key) if key.isascii() else len(key.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidName(f"entity key {key!r} is not valid Unicode text: {error.reason}") from None
+    if size > MAX_KEY_BYTES:
+        raise InvalidName(f"entity key {key[:40]!r}… has {size} bytes: at most {MAX_KEY_BYTES}")
+    return key
