@@ -1,8 +1,8 @@
 """What every store must do. One suite (`tests/conformance`) runs against each of them.
 
-A `Database` is one PostgreSQL database, one SQLite file, or one memory. It gives a `JournalStore` and a `KeyValueStore` per
-entity type, one `OffsetStore`, one `DeadLetterStore`, and transactions in which a view's rows and its consumer's offsets
-commit together. All of it works on bytes; `journal.events.EventJournal` is the typed face.
+A `Database` is one PostgreSQL database, one SQLite file, or one memory. It gives a `JournalStore` and a
+`KeyValueStore` per entity type, one `OffsetStore`, one `DeadLetterStore`, and transactions in which a view's rows and
+its consumer's offsets commit together. All of it works on bytes; `journal.events.EventJournal` is the typed face.
 
 Any method of any store may raise `Unavailable` (nothing happened) or, where it writes, `OutcomeUnknown`.
 """
@@ -41,9 +41,9 @@ class JournalStore(ABC):
     async def append(self, batch: Sequence[Append]) -> list[Appended | JournalError]:
         """Commit a batch in one transaction; give each append its own result, in the batch's order.
 
-        An append that conflicts or is fenced writes nothing and leaves the others unharmed. Appends to one entity within
-        the batch stand in order; when one of them fails, those behind it fail with `Conflict` too. A caller never has two
-        batches with the same shard in flight.
+        An append that conflicts or is fenced writes nothing and leaves the others unharmed. Appends to one entity
+        within the batch stand in order; when one of them fails, those behind it fail with `Conflict` too. A caller
+        never has two batches with the same shard in flight.
 
         Returns:
             for each append `Appended`, or the `Conflict` or `Fenced` that stopped it.
@@ -138,8 +138,8 @@ class DeadLetterStore(ABC):
 class Transaction(ABC):
     """One database transaction, for a view's rows together with the offsets of what they were made from.
 
-    SQL is the database's own, with `$1`, `$2`, … for arguments on PostgreSQL and SQLite alike. The memory store has no SQL
-    and raises `TypeError`; `tables` work on all three.
+    SQL is the database's own, with `$1`, `$2`, … for arguments on PostgreSQL and SQLite alike. The memory store has
+    no SQL and raises `TypeError`; the keyed rows of a `TableSpec` work on all three.
     """
 
     @abstractmethod
@@ -221,9 +221,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def scan(
-        self, table: TableSpec, where: Mapping[str, Any] | None = None
-    ) -> AsyncIterator[tuple[Any, ...]]:
+    def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
         """Committed rows whose columns equal `where` (all rows without it), by key."""
 
     @abstractmethod

@@ -1,7 +1,8 @@
 """What can go wrong with events at rest, as types.
 
 A caller tells three things apart by class: *no* (`Conflict`, `Fenced`, `BadPayload`, …: do not repeat as it is),
-*not now* (`Unavailable`, `Overloaded`: nothing happened, try again) and *unknown* (`OutcomeUnknown`: it may have happened).
+*not now* (`Unavailable`, `Overloaded`: nothing happened, try again) and *unknown* (`OutcomeUnknown`: it may have
+happened).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class Conflict(JournalError):
     def __init__(self, journal: str, key: str, expected: int, found: int | None = None) -> None:
         seen = "" if found is None else f"; the entity's last is {found}"
         super().__init__(
-            f"{journal}: event {expected} of entity {key!r} was taken or would leave a hole{seen}: reload and decide again"
+            f"{journal}: event {expected} of entity {key!r} was taken or would leave a hole{seen}: "
+            "reload and decide again"
         )
         self.journal, self.key, self.expected, self.found = journal, key, expected, found
 
@@ -77,7 +79,8 @@ class CorruptRecord(BadPayload):
         reason: str,
     ) -> None:
         super().__init__(
-            f"{table}: cannot read {type_name!r} of entity {key!r}, seq_nr {seq_nr} (shard {shard}, offset {offset}): {reason}"
+            f"{table}: cannot read {type_name!r} of entity {key!r}, seq_nr {seq_nr} "
+            f"(shard {shard}, offset {offset}): {reason}"
         )
         self.table, self.shard, self.offset = table, shard, offset
         self.key, self.seq_nr, self.type_name, self.reason = key, seq_nr, type_name, reason

@@ -1,0 +1,1 @@
+"""Eventsourced entities, views and processes."""

@@ -1,0 +1,1 @@
+"""Events at rest: the journal of eventsourced entities, their snapshots, consumer offsets and view tables."""

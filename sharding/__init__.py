@@ -1,0 +1,1 @@
+"""Which node runs what: the actor engine and, on top of it, the cluster. Knows no events."""
