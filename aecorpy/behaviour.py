@@ -1,0 +1,123 @@
+"""Behaviour as a value: an entity class, checked and taken apart into commands, fold and codecs.
+
+It needs no journal, no cluster and no running loop; the test kit (`aecorpy.testing`) runs it as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+
+from aecorpy.command import CommandSpec, commands_of
+from aecorpy.entity import Entity, failure
+from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName
+from aecorpy.fold import Fold
+from aecorpy.snapshotting import Snapshotting
+from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec
+from journal.records import checked_name
+from journal.tagging import Tagging
+
+T = TypeVar("T", bound=Entity[Any, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour(Generic[T]):
+    """What an entity does.
+
+    Args:
+        entity: the class.
+        name: the journal's name, and the start of its tags.
+        commands: its commands, by name.
+        fold, tagging, snapshotting: as the class says.
+        events: the codec of its events.
+        snapshot_codec: the codec of its state; None without snapshots.
+        state: the codec of its state as a value, for the test kit.
+        arguments, replies: the codecs of each command's arguments and reply, by the command's name.
+        rejections: the codec of the rejections its commands may raise.
+    """
+
+    entity: type[T]
+    name: str
+    commands: dict[str, CommandSpec]
+    fold: Fold[Any, Any]
+    tagging: Tagging
+    snapshotting: Snapshotting | None
+    events: PayloadCodec
+    snapshot_codec: PayloadCodec | None
+    state: ValueCodec
+    arguments: dict[str, ArgumentsCodec]
+    replies: dict[str, ValueCodec]
+    rejections: PayloadCodec
+
+    @classmethod
+    def of(cls, entity: type[T]) -> Behaviour[T]:
+        """The behaviour that `entity` defines.
+
+        Raises:
+            InvalidDefinition: it cannot work; says what to change.
+        """
+        fold = getattr(entity, "fold", None)
+        if not isinstance(fold, Fold):
+            raise InvalidDefinition(f"{entity.__name__}: give it a `fold = Fold(…)`")
+        commands = commands_of(entity)
+        if not commands:
+            raise InvalidDefinition(f"{entity.__name__}: it has no @command, so nobody could use it")
+        state, events = _type_arguments(entity)
+        try:
+            return cls(
+                entity,
+                checked_name(entity.journal_name or snake_case(entity.__name__)),
+                commands,
+                fold,
+                entity.tagging,
+                entity.snapshotting,
+                PayloadCodec(events, entity.upcasters),
+                _snapshot_codec(entity, state),
+                ValueCodec(state),
+                {name: ArgumentsCodec(spec.method) for name, spec in commands.items()},
+                {name: ValueCodec(_reply_type(spec)) for name, spec in commands.items()},
+                PayloadCodec(entity.rejections),
+            )
+        except (BadPayload, InvalidName) as error:
+            raise InvalidDefinition(f"{entity.__name__}: {error}") from error
+
+    def blank(self, key: str) -> T:
+        """An instance for `key` in the state before its first event."""
+        entity = self.entity()
+        entity.key = key
+        entity._state, entity._seq_nr = self.fold.initial, 0
+        entity._appended = entity._pending = entity._stash = None
+        return entity
+
+    def failure(self, key: str, command: str, error: BaseException) -> BaseException:
+        """What the caller is told of an error that a command raised."""
+        return failure(self.entity.__name__, key, command, error)
+
+
+def snake_case(name: str) -> str:
+    """`PermitApplication` as `permit_application`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _type_arguments(entity: type) -> tuple[Any, Any]:
+    for base in entity.__mro__:
+        for parent in getattr(base, "__orig_bases__", ()):
+            if get_origin(parent) is Entity and len(get_args(parent)) == 2:
+                state, events = get_args(parent)
+                if not isinstance(state, TypeVar) and not isinstance(events, TypeVar):
+                    return state, events
+    raise InvalidDefinition(f"{entity.__name__}: derive it from Entity[State, Event] with both types given")
+
+
+def _snapshot_codec(entity: type[Entity[Any, Any]], state: Any) -> PayloadCodec | None:
+    if entity.snapshotting is None:
+        return None
+    union = get_origin(state) in (Union, types.UnionType)
+    kept = [member for member in (get_args(state) if union else (state,)) if member is not types.NoneType]
+    return PayloadCodec(kept, entity.upcasters)
+
+
+def _reply_type(spec: CommandSpec) -> Any:
+    return spec.method.__annotations__.get("return")

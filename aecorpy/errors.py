@@ -1,0 +1,106 @@
+"""What a caller can be told, as types.
+
+*No*: a `Rejection` (a business rule said so), `CommandFailed`, `ImpossibleEvent`, `BadPayload`, `Fenced`.
+*Not now*: `Unavailable` and its kinds `Overloaded`, `NodeStopping` (nothing happened; try again).
+*Unknown*: `OutcomeUnknown` and its kind `DeadlinePassed` (it may have happened; look before you repeat).
+"""
+
+from __future__ import annotations
+
+from journal.errors import (
+    BadPayload,
+    Conflict,
+    CorruptRecord,
+    Fenced,
+    InvalidName,
+    JournalError,
+    OutcomeUnknown,
+    Overloaded,
+    SchemaMismatch,
+    Unavailable,
+    WrongShardCount,
+)
+
+__all__ = [
+    "AecorError",
+    "BadPayload",
+    "CommandFailed",
+    "Conflict",
+    "CorruptRecord",
+    "DeadlinePassed",
+    "Fenced",
+    "ImpossibleEvent",
+    "InvalidDefinition",
+    "InvalidName",
+    "JournalError",
+    "NodeStopping",
+    "OutcomeUnknown",
+    "Overloaded",
+    "RecoveryFailed",
+    "Rejection",
+    "SchemaMismatch",
+    "Unavailable",
+    "WrongShardCount",
+]
+
+
+class Rejection(Exception):
+    """A business "no", typed, returned to the caller as such; not a failure. Subclass it per reason.
+
+    A rejection with fields is a dataclass: `@dataclass(eq=False) class TooManySeats(Rejection): asked: int`.
+    Two rejections are equal when type and fields are.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self) and other.args == self.args
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.args))
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})" if fields else super().__str__() or type(self).__name__
+
+
+class AecorError(Exception):
+    """Root of the errors of this package that are not the journal's."""
+
+
+class InvalidDefinition(AecorError, TypeError):
+    """An entity or projection is defined in a way that cannot work; found when it is deployed, says what to change."""
+
+
+class CommandFailed(AecorError):
+    """A command raised something that is not a `Rejection`. Nothing of it was kept; the entity goes on."""
+
+    def __init__(self, entity: str, key: str, command: str, cause: str) -> None:
+        super().__init__(f"{entity} {key!r}: command {command!r} failed: {cause}")
+        self.entity, self.key, self.command, self.cause = entity, key, command, cause
+
+
+class ImpossibleEvent(AecorError):
+    """A fold said that an event cannot follow a state."""
+
+    def __init__(self, event: object, state: object, reason: str) -> None:
+        super().__init__(f"event {event!r} cannot follow state {state!r}: {reason}")
+        self.event, self.state, self.reason = event, state, reason
+
+
+class RecoveryFailed(AecorError):
+    """An entity's state could not be folded from its journal, so it takes no commands until code or data are mended."""
+
+    def __init__(self, entity: str, key: str, seq_nr: int, cause: str) -> None:
+        super().__init__(f"{entity} {key!r} cannot be recovered: its event {seq_nr}: {cause}")
+        self.entity, self.key, self.seq_nr, self.cause = entity, key, seq_nr, cause
+
+
+class NodeStopping(Unavailable):
+    """The node is leaving, or has left. Nothing happened."""
+
+
+class DeadlinePassed(OutcomeUnknown):
+    """No answer came within the caller's deadline. The command may have been done, or may still be."""
+
+    def __init__(self, entity: str, key: str, command: str, seconds: float) -> None:
+        super().__init__(f"{entity} {key!r}: no answer to {command!r} within {seconds:g} s: it may have happened")
+        self.entity, self.key, self.command, self.seconds = entity, key, command, seconds

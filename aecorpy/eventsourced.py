@@ -1,0 +1,413 @@
+"""The engine of an eventsourced entity: recover, run, append, answer. One `EntityRuntime` serves all entities of a shard.
+
+An entity's phases:
+
+    RECOVERING --recovered--> READY --command that awaits--> RUNNING --it ended--> READY
+    RECOVERING --cannot be--> FAILED --next command--> RECOVERING
+    READY, RUNNING --a commit failed--> BROKEN, RUNNING_BROKEN --nothing in flight--> RECOVERING
+
+Commands that meet any other phase than READY wait, in order. A command runs on the state that earlier ones decided, even
+while their events are being committed; its own answer waits behind theirs (`Pending`). So a hot entity is not limited to
+one command per disk flush, nobody is told of a state that is not committed, and when a commit fails all behind it fail.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from thespian.actors import ActorExitRequest
+
+from aecorpy.command import CommandSpec
+from aecorpy.errors import (
+    AecorError,
+    Conflict,
+    Fenced,
+    ImpossibleEvent,
+    JournalError,
+    NodeStopping,
+    OutcomeUnknown,
+    Overloaded,
+    RecoveryFailed,
+    Unavailable,
+)
+from aecorpy.messages import Answer, Command, Refused
+from journal.errors import BadPayload
+from journal.records import Append, Appended, Snapshot
+from sharding.shard import Passivate, ShardLost, StillBusy
+
+if TYPE_CHECKING:
+    from aecorpy.behaviour import Behaviour
+    from aecorpy.entity import Entity
+    from journal.contract import KeyValueStore
+    from journal.events import EventJournal
+    from sharding.actors import ActorEngine
+
+RECOVERING, READY, RUNNING, BROKEN, RUNNING_BROKEN, FAILED = range(6)
+
+_log = logging.getLogger(__name__)
+
+
+class Pending:
+    """An answer that waits for the commit of `events` events (0: only for the commits before it)."""
+
+    __slots__ = ("answer", "appends", "sender", "snapshot")
+
+    def __init__(self, sender: Any, answer: Any, appends: bool, snapshot: tuple[int, Any] | None) -> None:
+        self.sender = sender
+        self.answer = answer
+        self.appends = appends
+        self.snapshot = snapshot
+
+
+class Recovered:
+    """To an entity from its own recovery: the state, or the error that ended it."""
+
+    __slots__ = ("error", "seq_nr", "state")
+
+    def __init__(self, state: Any, seq_nr: int, error: BaseException | None) -> None:
+        self.state, self.seq_nr, self.error = state, seq_nr, error
+
+
+class CommandEnded:
+    """To an entity from the task of a command that awaited: what it returned or raised."""
+
+    __slots__ = ("before", "command", "error", "sender", "value")
+
+    def __init__(
+        self, command: Command, sender: Any, before: tuple[Any, int], value: Any, error: BaseException | None
+    ) -> None:
+        self.command, self.sender, self.before, self.value, self.error = command, sender, before, value, error
+
+
+@dataclass(slots=True)
+class EntityLimits:
+    """How much may wait at one entity before callers get `Overloaded`."""
+
+    waiting_commands: int = 1_000
+    uncommitted_commands: int = 1_000
+
+
+class EntityRuntime:
+    """Runs the entities of one shard under one epoch.
+
+    Args:
+        behaviour: what the entities do.
+        shard, epoch: of which shard, and under which claim; every append carries them.
+        journal, snapshots: where events and states lie.
+        engine: delivers messages.
+        clock: the time that commands see.
+        limits: bounds per entity.
+    """
+
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        shard: int,
+        epoch: int,
+        journal: EventJournal[Any],
+        snapshots: KeyValueStore,
+        engine: ActorEngine,
+        clock: Callable[[], datetime],
+        limits: EntityLimits,
+    ) -> None:
+        self.behaviour = behaviour
+        self.shard = shard
+        self.epoch = epoch
+        self.clock = clock
+        self._journal = journal
+        self._snapshots = snapshots
+        self._engine = engine
+        self._limits = limits
+        self._tell = engine.tell
+        self._time = engine.loop.time
+        self._handlers: dict[type, Callable[[Any, Any, Any], None]] = {
+            Command: self._on_command,
+            Appended: self._on_committed,
+            CommandEnded: self._on_command_ended,
+            Recovered: self._on_recovered,
+            Passivate: self._on_passivate,
+            ActorExitRequest: self._on_exit,
+        }
+
+    def new_entity(self, key: str) -> Entity[Any, Any]:
+        """An entity actor for `key`, which recovers when its first message comes."""
+        entity = self.behaviour.blank(key)
+        entity._runtime = self
+        entity._phase = FAILED  # not read from the journal yet: the first command starts that
+        return entity
+
+    def receive(self, entity: Entity[Any, Any], message: Any, sender: Any) -> None:
+        """One turn of `entity`."""
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(entity, message, sender)
+        elif isinstance(message, JournalError):
+            self._on_commit_failed(entity, message)
+
+    # --- commands
+
+    def _on_command(self, entity: Entity[Any, Any], command: Command, sender: Any) -> None:
+        if entity._phase == READY:
+            self._run(entity, command, sender)
+            return
+        stash = entity._stash
+        if stash is None:
+            stash = entity._stash = deque()
+        elif len(stash) >= self._limits.waiting_commands:
+            what = f"{self.behaviour.name} {entity.key!r}"
+            self._tell(sender, Refused(Overloaded(what, self._limits.waiting_commands)))
+            return
+        stash.append((command, sender))
+        if entity._phase == FAILED:
+            self._start_recovery(entity)
+
+    def _run_waiting(self, entity: Entity[Any, Any]) -> None:
+        stash = entity._stash
+        while stash and entity._phase == READY:
+            self._run(entity, *stash.popleft())
+        if not stash:
+            entity._stash = None
+
+    def _run(self, entity: Entity[Any, Any], command: Command, sender: Any) -> None:
+        if command.expires_at < self._time():
+            self._tell(sender, Refused(Unavailable("the command's deadline passed before it was started")))
+            return
+        pending = entity._pending
+        if pending is not None and len(pending) >= self._limits.uncommitted_commands:
+            what = f"{self.behaviour.name} {entity.key!r}, commands being committed"
+            self._tell(sender, Refused(Overloaded(what, self._limits.uncommitted_commands)))
+            return
+        spec = command.spec
+        before = (entity._state, entity._seq_nr)
+        value, error = None, None
+        try:
+            running = spec.method(entity, *command.args, **command.kwargs)
+            if spec.suspends:
+                self._start_task(entity, running, command, sender, before)
+                return
+            running.send(None)
+            running.close()
+            error = RuntimeError("the command suspended although its code holds no await")
+        except StopIteration as end:
+            value = end.value
+        except Exception as raised:  # noqa: BLE001 - whatever a command raises is its caller's, typed by `_end`
+            error = raised
+        self._end(entity, command, sender, before, value, error)
+
+    def _start_task(
+        self,
+        entity: Entity[Any, Any],
+        running: Coroutine[Any, Any, Any],
+        command: Command,
+        sender: Any,
+        before: tuple[Any, int],
+    ) -> None:
+        entity._phase = RUNNING
+        entity.pipe_to_self(running, partial(CommandEnded, command, sender, before))
+
+    def _on_command_ended(self, entity: Entity[Any, Any], ended: CommandEnded, _: Any) -> None:
+        if entity._phase == RUNNING_BROKEN:
+            entity._appended = None
+            self._tell(ended.sender, Refused(_not_committed_before(self.behaviour.name, entity.key)))
+            entity._phase = BROKEN
+            self._reload_when_settled(entity)
+            return
+        entity._phase = READY
+        self._end(entity, ended.command, ended.sender, ended.before, ended.value, ended.error)
+        self._run_waiting(entity)
+
+    def _end(
+        self,
+        entity: Entity[Any, Any],
+        command: Command,
+        sender: Any,
+        before: tuple[Any, int],
+        value: Any,
+        error: BaseException | None,
+    ) -> None:
+        appended = entity._appended
+        entity._appended = None
+        if appended and command.spec.read_only and error is None:
+            error = TypeError("it is declared with @query, so it may not append events")
+        if error is None and appended:
+            error = self._submit(entity, command, sender, before, value, appended)
+            if error is None:
+                return
+        if error is None:
+            answer: Any = Answer(value)
+        else:
+            entity._state, entity._seq_nr = before
+            answer = Refused(self.behaviour.failure(entity.key, command.spec.name, error))
+        if entity._pending is None:
+            self._tell(sender, answer)
+        else:
+            entity._pending.append(Pending(sender, answer, False, None))
+
+    # --- commits
+
+    def _submit(
+        self,
+        entity: Entity[Any, Any],
+        command: Command,
+        sender: Any,
+        before: tuple[Any, int],
+        value: Any,
+        appended: list[Any],
+    ) -> JournalError | None:
+        seq_nr = before[1]
+        try:
+            events = self._journal.encode(appended, command.metadata)
+            self._journal.submit(
+                Append(self.shard, self.epoch, entity.key, seq_nr + 1, events), partial(self._tell, entity.myAddress)
+            )
+        except JournalError as error:
+            return error
+        snapshotting = self.behaviour.snapshotting
+        due = snapshotting is not None and snapshotting.is_due(seq_nr, entity._seq_nr)
+        snapshot = (entity._seq_nr, entity._state) if due else None
+        pending = Pending(sender, Answer(value), True, snapshot)
+        if entity._pending is None:
+            entity._pending = deque((pending,))
+        else:
+            entity._pending.append(pending)
+        return None
+
+    def _on_committed(self, entity: Entity[Any, Any], _: Appended, __: Any) -> None:
+        pending = entity._pending
+        assert pending is not None, "a commit's outcome without a command that waits for it"
+        done = pending.popleft()
+        self._tell(done.sender, done.answer)
+        if done.snapshot is not None:
+            self._save_snapshot(entity, *done.snapshot)
+        while pending and not pending[0].appends:
+            behind = pending.popleft()
+            self._tell(behind.sender, behind.answer)
+        self._settle(entity)
+
+    def _on_commit_failed(self, entity: Entity[Any, Any], error: JournalError) -> None:
+        pending = entity._pending
+        assert pending is not None, "a commit's outcome without a command that waits for it"
+        told = error
+        if isinstance(error, Conflict):
+            told = _not_committed_before(self.behaviour.name, entity.key)
+            told.__cause__ = error
+        elif isinstance(error, Fenced):
+            entity.send(entity.parent, ShardLost(self.shard, error))
+        self._tell(pending.popleft().sender, Refused(told))
+        while pending and not pending[0].appends:
+            behind = pending.popleft()
+            self._tell(behind.sender, Refused(_not_committed_before(self.behaviour.name, entity.key)))
+        if entity._phase == READY:
+            entity._phase = BROKEN
+        elif entity._phase == RUNNING:
+            entity._phase = RUNNING_BROKEN
+        self._settle(entity)
+
+    def _settle(self, entity: Entity[Any, Any]) -> None:
+        if not entity._pending:
+            entity._pending = None
+            self._reload_when_settled(entity)
+
+    def _reload_when_settled(self, entity: Entity[Any, Any]) -> None:
+        if entity._phase == BROKEN and entity._pending is None:
+            self._start_recovery(entity)
+
+    def _save_snapshot(self, entity: Entity[Any, Any], seq_nr: int, state: Any) -> None:
+        codec = self.behaviour.snapshot_codec
+        if codec is None or state is None:
+            return
+        try:
+            snapshot = Snapshot(entity.key, seq_nr, *codec.encode(state))
+        except BadPayload:
+            _log.exception("%s %r: its snapshot cannot be stored, recovery goes without", self.behaviour.name, entity.key)
+            return
+        entity.pipe_to_self(self._snapshots.put(self.shard, self.epoch, snapshot), self._snapshot_kept)
+
+    def _snapshot_kept(self, _: Any, error: BaseException | None) -> None:
+        if error is not None:
+            _log.warning("%s: a snapshot was not kept, recovery goes without: %s", self.behaviour.name, error)
+
+    # --- recovery
+
+    def _start_recovery(self, entity: Entity[Any, Any]) -> None:
+        entity._phase = RECOVERING
+        entity.pipe_to_self(self._recover(entity.key), _recovered)
+
+    async def _recover(self, key: str) -> tuple[Any, int]:
+        state, seq_nr = await self._load_snapshot(key)
+        fold = self.behaviour.fold
+        async for event in self._journal.read(key, seq_nr + 1):
+            seq_nr += 1
+            if event.seq_nr != seq_nr:
+                raise RecoveryFailed(self.behaviour.name, key, seq_nr, f"is missing, the next is {event.seq_nr}")
+            try:
+                state = fold.after(state, event.payload)
+            except ImpossibleEvent as error:
+                raise RecoveryFailed(self.behaviour.name, key, seq_nr, str(error)) from error
+            except Exception as error:
+                cause = f"the fold raised {type(error).__name__}: {error}"
+                raise RecoveryFailed(self.behaviour.name, key, seq_nr, cause) from error
+        return state, seq_nr
+
+    async def _load_snapshot(self, key: str) -> tuple[Any, int]:
+        codec = self.behaviour.snapshot_codec
+        snapshot = None if codec is None else await self._snapshots.get(key)
+        if codec is not None and snapshot is not None:
+            try:
+                return codec.decode(snapshot.type_name, snapshot.version, snapshot.payload), snapshot.seq_nr
+            except BadPayload as error:
+                _log.warning("%s %r: snapshot unreadable, all events are read: %s", self.behaviour.name, key, error)
+        return self.behaviour.fold.initial, 0
+
+    def _on_recovered(self, entity: Entity[Any, Any], recovered: Recovered, _: Any) -> None:
+        if recovered.error is None:
+            entity._state, entity._seq_nr = recovered.state, recovered.seq_nr
+            entity._phase = READY
+            self._run_waiting(entity)
+            return
+        entity._phase = FAILED
+        _log.error("%s %r cannot be recovered: %s", self.behaviour.name, entity.key, recovered.error)
+        error = recovered.error
+        if isinstance(error, OutcomeUnknown) or not isinstance(error, JournalError | AecorError):
+            error = Unavailable(f"{self.behaviour.name} {entity.key!r} cannot be read: {recovered.error!r}")
+        stash, entity._stash = entity._stash or (), None
+        for _command, sender in stash:
+            self._tell(sender, Refused(error))
+
+    # --- leaving
+
+    def _on_passivate(self, entity: Entity[Any, Any], _: Passivate, sender: Any) -> None:
+        idle = entity._phase in (READY, FAILED) and entity._pending is None and entity._stash is None
+        if idle:
+            entity.send(entity.myAddress, ActorExitRequest())
+        else:
+            entity.send(sender, StillBusy(entity.key))
+
+    def _on_exit(self, entity: Entity[Any, Any], _: Any, __: Any) -> None:
+        for _command, sender in entity._stash or ():
+            self._tell(sender, Refused(NodeStopping(f"{self.behaviour.name} {entity.key!r} was stopped")))
+        for pending in entity._pending or ():
+            text = f"{self.behaviour.name} {entity.key!r} was stopped while its events were being committed"
+            self._tell(pending.sender, Refused(OutcomeUnknown(text)))
+        entity._stash = entity._pending = None
+
+
+def _recovered(result: tuple[Any, int] | None, error: BaseException | None) -> Recovered:
+    state, seq_nr = result if result is not None else (None, 0)
+    return Recovered(state, seq_nr, error)
+
+
+def _not_committed_before(name: str, key: str) -> JournalError:
+    return Unavailable(
+        f"{name} {key!r}: the events of a command before this one were not committed; nothing of this one was: try again"
+    )
+
+
+__all__ = ["BROKEN", "FAILED", "READY", "RECOVERING", "RUNNING", "RUNNING_BROKEN", "EntityLimits", "EntityRuntime"]
+_ = CommandSpec

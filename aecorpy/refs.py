@@ -1,0 +1,201 @@
+"""How callers reach entities: by key, wherever they live, with the entity's own methods.
+
+`bookings("b-1")` is a stand-in whose commands are `Booking`'s, so a type checker sees `Booking.place`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from aecorpy.command import CommandSpec
+from aecorpy.deadlines import Deadlines
+from aecorpy.entity import Entity
+from aecorpy.errors import DeadlinePassed, NodeStopping
+from aecorpy.messages import Answer, Command, Refused
+from journal.metadata import Metadata
+from journal.records import checked_key
+from journal.tagging import Tagging
+from sharding.shard import Envelope
+
+if TYPE_CHECKING:
+    from thespian.actors import ActorAddress
+
+    from aecorpy.behaviour import Behaviour
+    from sharding.actors import ActorEngine
+
+T = TypeVar("T", bound=Entity[Any, Any])
+
+
+class Door:
+    """The way into one deployed type on this node: its region, and the deadlines of who waits there."""
+
+    def __init__(
+        self, name: str, tagging: Tagging, engine: ActorEngine, region: ActorAddress, deadlines: Deadlines
+    ) -> None:
+        self.name = name
+        self.tagging = tagging
+        self.is_open = True
+        self._engine = engine
+        self._region = region
+        self._deadlines = deadlines
+
+    async def ask(self, shard: int, key: str, message: Any, what: str, seconds: float) -> Any:
+        """The reply of entity `key` to `message`.
+
+        Raises:
+            NodeStopping: the node takes no more.
+            DeadlinePassed: no reply within `seconds`.
+        """
+        if not self.is_open:
+            raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
+        future = self._engine.ask(self._region, Envelope(shard, key, message))
+        late = partial(DeadlinePassed, self.name, key, what, seconds)
+        return await self._deadlines.wait(future, seconds, late)
+
+    def tell(self, shard: int, key: str, message: Any) -> None:
+        """Send `message` to the actor `key`, without an answer."""
+        if not self.is_open:
+            raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
+        self._engine.tell(self._region, Envelope(shard, key, message))
+
+    def expires_at(self, seconds: float) -> float:
+        """The loop's time `seconds` from now."""
+        return self._engine.loop.time() + seconds
+
+
+class EntityRef:
+    """A stand-in for one entity; subclasses made by `ref_class` have its commands."""
+
+    __slots__ = ("_key", "_refs", "_shard")
+
+    def __init__(self, refs: EntityRefs[Any], shard: int, key: str) -> None:
+        self._refs = refs
+        self._shard = shard
+        self._key = key
+
+    def __repr__(self) -> str:
+        return f"<{self._refs.name} {self._key!r}>"
+
+    async def _call(self, spec: CommandSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        refs = self._refs
+        command = Command(spec, args, kwargs, refs.metadata, refs.door.expires_at(refs.seconds))
+        reply = await refs.door.ask(self._shard, self._key, command, spec.name, refs.seconds)
+        if type(reply) is Answer:
+            return reply.value
+        if type(reply) is Refused:
+            raise reply.error.with_traceback(None)
+        raise TypeError(f"{refs.name} {self._key!r} answered {spec.name!r} with {reply!r}")
+
+
+def ref_class(behaviour: Behaviour[Any]) -> type[EntityRef]:
+    """The class of stand-ins for entities of `behaviour`, with a method per command."""
+
+    def method(spec: CommandSpec) -> Any:
+        def call(self: EntityRef, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+            return self._call(spec, args, kwargs)
+
+        call.__name__, call.__doc__ = spec.name, spec.method.__doc__
+        return call
+
+    methods: dict[str, Any] = {name: method(spec) for name, spec in behaviour.commands.items()}
+    return type(f"{behaviour.entity.__name__}Ref", (EntityRef,), methods | {"__slots__": ()})
+
+
+class EntityRefs(Generic[T]):
+    """All entities of a deployed type: call it with a key to get the stand-in for one.
+
+    A command on a stand-in raises the entity's `Rejection`, or one of `aecorpy.errors`.
+    """
+
+    def __init__(self, behaviour: Behaviour[T], door: Door, ref: type[EntityRef], seconds: float) -> None:
+        self.behaviour = behaviour
+        self.door = door
+        self.seconds = seconds
+        self.metadata = b""
+        self._ref = ref
+
+    @property
+    def name(self) -> str:
+        """The entity class's name."""
+        return self.behaviour.entity.__name__
+
+    def __call__(self, key: str) -> T:
+        """The stand-in for the entity `key`, which need not exist yet.
+
+        Raises:
+            InvalidName: `key` is not a non-empty string of at most 512 bytes.
+        """
+        return cast(T, self._ref(self, self.door.tagging.shard_of(checked_key(key)), key))
+
+    def within(self, seconds: float) -> EntityRefs[T]:
+        """The same entities, asked with a deadline of `seconds`."""
+        return self._copy(seconds, self.metadata)
+
+    def because(
+        self,
+        *,
+        command_id: str | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> EntityRefs[T]:
+        """The same entities, with metadata that is kept beside the events of the commands sent through them.
+
+        Raises:
+            BadPayload: the metadata cannot be stored.
+        """
+        metadata = Metadata(command_id, correlation_id, causation_id, dict(extra or {}))
+        return self._copy(self.seconds, metadata.encode())
+
+    def _copy(self, seconds: float, metadata: bytes) -> EntityRefs[T]:
+        copy = EntityRefs(self.behaviour, self.door, self._ref, seconds)
+        copy.metadata = metadata
+        return copy
+
+
+class ActorRef:
+    """A stand-in for one actor of a deployed plain Thespian class."""
+
+    __slots__ = ("_key", "_refs", "_shard")
+
+    def __init__(self, refs: ActorRefs, shard: int, key: str) -> None:
+        self._refs = refs
+        self._shard = shard
+        self._key = key
+
+    def tell(self, message: Any) -> None:
+        """Send `message`; at most once, in order per caller."""
+        self._refs.door.tell(self._shard, self._key, message)
+
+    async def ask(self, message: Any) -> Any:
+        """Send `message` and return the first thing the actor sends back.
+
+        Raises:
+            DeadlinePassed: nothing came back in time.
+        """
+        reply = await self._refs.door.ask(self._shard, self._key, message, type(message).__name__, self._refs.seconds)
+        if type(reply) is Refused:
+            raise reply.error.with_traceback(None)
+        return reply
+
+
+class ActorRefs:
+    """All actors of a deployed plain class, by key: Aecor's generic runtime. Their state lives in memory only."""
+
+    def __init__(self, door: Door, seconds: float) -> None:
+        self.door = door
+        self.seconds = seconds
+
+    def __call__(self, key: str) -> ActorRef:
+        """The stand-in for the actor `key`, which is created when its first message comes.
+
+        Raises:
+            InvalidName: `key` is not a non-empty string of at most 512 bytes.
+        """
+        return ActorRef(self, self.door.tagging.shard_of(checked_key(key)), key)
+
+    def within(self, seconds: float) -> ActorRefs:
+        """The same actors, asked with a deadline of `seconds`."""
+        return ActorRefs(self.door, seconds)

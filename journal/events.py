@@ -1,0 +1,156 @@
+"""The typed journal of one entity type: Aecor's `EventJournal`, two methods wide at heart, append and read.
+
+Every read of events goes through `EventJournal.decode`: recovery, projections and rebuilds see the same upcast events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from journal.arrivals import Arrivals
+from journal.codec import PayloadCodec
+from journal.contract import JournalStore
+from journal.errors import BadPayload, CorruptRecord
+from journal.metadata import Metadata
+from journal.records import Append, Appended, NewEvent, ShardHead, StoredEvent
+from journal.tagging import EventTag
+from journal.writer import GroupCommit, OnOutcome
+
+E = TypeVar("E")
+PAGE = 500
+
+
+@dataclass(slots=True)
+class EntityEvent(Generic[E]):
+    """An event with its place: in its entity (`seq_nr`) and in its stream (`shard`, `offset`)."""
+
+    entity_key: str
+    seq_nr: int
+    payload: E
+    shard: int
+    offset: int
+    recorded_at: datetime
+    raw_metadata: bytes = b""
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the command that led to the event brought along."""
+        return Metadata.decode(self.raw_metadata)
+
+
+class EventJournal(Generic[E]):
+    """The events of one entity type, typed, with group commit and waking of readers.
+
+    Args:
+        store: where the bytes lie.
+        codec: the event types, with their upcasters.
+        max_waiting: appends that may queue before callers get `Overloaded`.
+        poll_seconds: how often other processes' appends are looked for while somebody waits.
+    """
+
+    def __init__(
+        self,
+        store: JournalStore,
+        codec: PayloadCodec,
+        *,
+        max_waiting: int = 20_000,
+        poll_seconds: float = 0.02,
+    ) -> None:
+        self.store = store
+        self.codec = codec
+        self._arrivals = Arrivals(store, poll_seconds=poll_seconds)
+        self._writer = GroupCommit(store, on_growth=self._arrivals.grown, max_waiting=max_waiting)
+
+    @property
+    def name(self) -> str:
+        """The journal's name."""
+        return self.store.name
+
+    def encode(self, events: Sequence[E], metadata: bytes = b"") -> list[NewEvent]:
+        """The events as they will be stored.
+
+        Raises:
+            BadPayload: an event cannot be stored; says which and why.
+        """
+        encode = self.codec.encode
+        return [NewEvent(*encode(event), metadata) for event in events]
+
+    def decode(self, record: StoredEvent) -> EntityEvent[E]:
+        """The event in `record`, upcast to the current version of its type.
+
+        Raises:
+            CorruptRecord: it cannot be read; says table, shard, offset, key, sequence number, type and why.
+        """
+        try:
+            payload = self.codec.decode(record.type_name, record.version, record.payload)
+        except BadPayload as error:
+            raise CorruptRecord(
+                f"{self.name}_event",
+                record.shard,
+                record.offset,
+                record.key,
+                record.seq_nr,
+                record.type_name,
+                str(error),
+            ) from error
+        return EntityEvent(
+            record.key, record.seq_nr, payload, record.shard, record.offset, record.recorded_at, record.metadata
+        )
+
+    async def claim(self, shard: int, epoch: int) -> ShardHead:
+        """Take `shard` under `epoch`; see `JournalStore.claim`."""
+        return await self.store.claim(shard, epoch)
+
+    def submit(self, append: Append, on_outcome: OnOutcome) -> None:
+        """Queue an append; see `GroupCommit.submit`."""
+        self._writer.submit(append, on_outcome)
+
+    async def append(
+        self, shard: int, epoch: int, key: str, seq_nr: int, events: Sequence[E], metadata: bytes = b""
+    ) -> Appended:
+        """Append an entity's events, the first of which must be its `seq_nr`-th; see `GroupCommit.append`."""
+        return await self._writer.append(Append(shard, epoch, key, seq_nr, self.encode(events, metadata)))
+
+    async def read(self, key: str, from_seq_nr: int = 1, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
+        """An entity's events from `from_seq_nr` on, as committed when each page of `page` events is read."""
+        while True:
+            records = await self.store.read_entity(key, from_seq_nr, page)
+            for record in records:
+                yield self.decode(record)
+            if len(records) < page:
+                return
+            from_seq_nr = records[-1].seq_nr + 1
+
+    async def current_events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
+        """A stream's events behind offset `after`, ending where the stream ends now."""
+        while True:
+            records = await self.store.read_shards({tag.shard: after}, page)
+            for record in records:
+                yield self.decode(record)
+            if len(records) < page:
+                return
+            after = records[-1].offset
+
+    async def events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
+        """A stream's events behind offset `after`, live and without end."""
+        while True:
+            async for event in self.current_events(tag, after, page=page):
+                after = event.offset
+                yield event
+            await self.wait_beyond({tag.shard: after})
+
+    async def read_shards(self, after: Mapping[int, int], limit: int) -> list[StoredEvent]:
+        """Events of several shards, still encoded; see `JournalStore.read_shards`."""
+        return await self.store.read_shards(after, limit)
+
+    async def wait_beyond(self, after: Mapping[int, int]) -> None:
+        """Return when some shard has an event beyond its offset in `after`; see `Arrivals.wait_beyond`."""
+        await self._arrivals.wait_beyond(after)
+
+    async def close(self) -> None:
+        """Commit what is queued and stop. The store stays open."""
+        await self._writer.close()
+        await self._arrivals.close()

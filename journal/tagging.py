@@ -1,0 +1,71 @@
+"""Which stream an event belongs to: the shard of its entity, by a hash that is the same everywhere and for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from journal.errors import InvalidName
+from journal.records import checked_name
+
+MAX_SHARDS = 100_000
+
+
+def stable_hash(key: str) -> int:
+    """A 64-bit hash of `key` that does not change with process, machine or version (BLAKE2b, first 8 bytes)."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class EventTag:
+    """The stream of one shard of a journal; written `booking-7` in offsets, logs and the command line."""
+
+    journal: str
+    shard: int
+
+    def __str__(self) -> str:
+        return f"{self.journal}-{self.shard}"
+
+    @classmethod
+    def parse(cls, text: str) -> EventTag:
+        """The tag written as `text`.
+
+        Raises:
+            InvalidName: it is not a journal's name, a hyphen and a shard's number.
+        """
+        journal, hyphen, shard = text.rpartition("-")
+        if not hyphen or not shard.isdecimal():
+            raise InvalidName(f"tag {text!r}: expected NAME-SHARD, such as booking-7")
+        return cls(checked_name(journal), int(shard))
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """How an entity type's events are divided into streams. Aecor's word; a partition is a shard here.
+
+    The number of shards is fixed when the journal is created, so choose several times the nodes you will ever have.
+    """
+
+    shard_count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shard_count <= MAX_SHARDS:
+            raise ValueError(f"shard_count is {self.shard_count}: use 1 to {MAX_SHARDS}")
+
+    @classmethod
+    def partitioned(cls, shard_count: int) -> Tagging:
+        """One stream per shard: entities are spread over `shard_count` of them by their key."""
+        return cls(shard_count)
+
+    @classmethod
+    def const(cls) -> Tagging:
+        """One stream for all entities of the type: one order of everything, no spreading."""
+        return cls(1)
+
+    def shard_of(self, key: str) -> int:
+        """The shard, 0 to `shard_count - 1`, of the entity `key`."""
+        return stable_hash(key) % self.shard_count
+
+    def tags(self, journal: str) -> tuple[EventTag, ...]:
+        """All streams of `journal`, in order of their shards."""
+        return tuple(EventTag(journal, shard) for shard in range(self.shard_count))

@@ -1,0 +1,130 @@
+"""Group commit: appends that arrive together share one transaction.
+
+While a batch is being committed the next one gathers, so the batch grows with the load and a lone caller never waits
+for company. One batch is in flight at a time, which keeps every shard's order (the contract of `JournalStore.append`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from journal.contract import JournalStore
+from journal.errors import JournalError, OutcomeUnknown, Overloaded, Unavailable
+from journal.records import Append, Appended
+
+Outcome: TypeAlias = Appended | JournalError
+OnOutcome: TypeAlias = Callable[[Outcome], None]
+OnGrowth: TypeAlias = Callable[[int, int], None]
+
+_log = logging.getLogger(__name__)
+
+
+class GroupCommit:
+    """The queue in front of one journal's store.
+
+    Args:
+        store: where batches go.
+        on_growth: called with (shard, last offset) once per shard that grew, after its events are committed.
+        max_batch: the most appends in one transaction.
+        max_waiting: the most appends in the queue; beyond it callers get `Overloaded` at once.
+    """
+
+    def __init__(
+        self,
+        store: JournalStore,
+        *,
+        on_growth: OnGrowth | None = None,
+        max_batch: int = 1_000,
+        max_waiting: int = 20_000,
+    ) -> None:
+        self._store = store
+        self._on_growth = on_growth
+        self._max_batch = max_batch
+        self._max_waiting = max_waiting
+        self._waiting: deque[tuple[Append, OnOutcome]] = deque()
+        self._flusher: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many appends are in the queue, not counting the batch in flight."""
+        return len(self._waiting)
+
+    def submit(self, append: Append, on_outcome: OnOutcome) -> None:
+        """Queue an append; `on_outcome` gets its result from the loop, once, and must not raise.
+
+        Raises:
+            Overloaded: the queue is full.
+            Unavailable: the writer is closed.
+        """
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded(f"journal {self._store.name!r}", self._max_waiting)
+        if self._closed:
+            raise Unavailable(f"journal {self._store.name!r}: the writer is closed")
+        self._waiting.append((append, on_outcome))
+        if self._flusher is None:
+            self._flusher = asyncio.get_running_loop().create_task(self._flush(), name="group-commit")
+
+    async def append(self, append: Append) -> Appended:
+        """Queue an append and wait for its commit.
+
+        A caller that is cancelled while it waits does not take the append back.
+
+        Raises:
+            Conflict, Fenced: nothing was written, as `JournalStore.append` says.
+            Unavailable, Overloaded: nothing was written.
+            OutcomeUnknown: it may have been.
+        """
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def deliver(outcome: Outcome) -> None:
+            if not done.done():
+                done.set_result(outcome)
+
+        self.submit(append, deliver)
+        outcome = await done
+        if isinstance(outcome, JournalError):
+            raise outcome
+        return outcome
+
+    async def close(self) -> None:
+        """Commit what is queued, then refuse more. Idempotent."""
+        self._closed = True
+        if self._flusher is not None:
+            await asyncio.wait([self._flusher])
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), self._max_batch)
+                await self._commit([self._waiting.popleft() for _ in range(size)])
+        finally:
+            self._flusher = None
+
+    async def _commit(self, batch: Sequence[tuple[Append, OnOutcome]]) -> None:
+        outcomes: Sequence[Outcome]
+        try:
+            outcomes = await self._store.append([append for append, _ in batch])
+        except JournalError as error:
+            outcomes = [error] * len(batch)
+        except asyncio.CancelledError:
+            self._deliver(batch, [OutcomeUnknown("the program stopped while events were being committed")] * len(batch))
+            raise
+        except Exception as error:  # noqa: BLE001 - a store's bug must not leave callers waiting: they are told "unknown"
+            _log.exception("journal %r: the store raised what its contract does not know", self._store.name)
+            outcomes = [OutcomeUnknown(f"journal {self._store.name!r}: {type(error).__name__}: {error}")] * len(batch)
+        self._deliver(batch, outcomes)
+
+    def _deliver(self, batch: Sequence[tuple[Append, OnOutcome]], outcomes: Sequence[Outcome]) -> None:
+        grown: dict[int, int] = {}
+        for (_, on_outcome), outcome in zip(batch, outcomes, strict=True):
+            on_outcome(outcome)
+            if type(outcome) is Appended:
+                grown[outcome.shard] = outcome.last_offset
+        if self._on_growth is not None:
+            for shard, last_offset in grown.items():
+                self._on_growth(shard, last_offset)
