@@ -103,3 +103,7 @@ class SchemaMismatch(JournalError):
 
 class InvalidName(JournalError, ValueError):
     """A journal, table or column name, or an entity key, is not one that this package accepts."""
+
+
+class InvalidUrl(JournalError, ValueError):
+    """A database's URL names no store that this package knows. The message never shows more than its scheme."""

@@ -118,6 +118,11 @@ class DeadLetter:
     error: str
     recorded_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        # An exception's text may hold what no database stores as text; a letter must never fail for that.
+        readable = self.error.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+        object.__setattr__(self, "error", readable)
+
 
 class Column(NamedTuple):
     """A column of a view's table. `kind` is one of text, integer, real, boolean, bytes, time (with zone), decimal."""

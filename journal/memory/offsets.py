@@ -1,0 +1,79 @@
+"""Consumers' offsets and dead letters in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from journal.contract import DeadLetterStore, OffsetStore
+from journal.fences import fenced_offset
+from journal.records import ConsumerOffset, DeadLetter, OffsetMove
+from journal.turn import WriteTurn
+
+Place = tuple[str, str]
+
+
+class MemoryOffsets(OffsetStore):
+    """The offsets of all consumers."""
+
+    def __init__(self, turn: WriteTurn) -> None:
+        self._turn = turn
+        self._offsets: dict[Place, ConsumerOffset] = {}
+
+    async def read(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """See `OffsetStore.read`."""
+        self._turn.check_open()
+        return {tag: row for (owner, tag), row in sorted(self._offsets.items()) if owner == consumer}
+
+    async def claim(self, consumer: str, tags: Sequence[str], epoch: int) -> dict[str, int]:
+        """See `OffsetStore.claim`."""
+        await self._turn.passed()
+        held = {tag: self._offsets.get((consumer, tag), ConsumerOffset(tag, 0, 0)) for tag in tags}
+        for row in held.values():
+            if epoch <= row.epoch:
+                raise fenced_offset(consumer, row.tag, epoch, row)
+        self._offsets.update({(consumer, tag): row._replace(epoch=epoch) for tag, row in held.items()})
+        return {tag: row.offset for tag, row in held.items()}
+
+    async def commit(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+        """See `OffsetStore.commit`."""
+        await self._turn.passed()
+        moved: dict[Place, ConsumerOffset] = {}
+        self.move(consumer, moves, epoch, moved)
+        self.keep(moved)
+
+    def move(self, consumer: str, moves: Sequence[OffsetMove], epoch: int, moved: dict[Place, ConsumerOffset]) -> None:
+        """Work out `moves` on top of `moved`, and put the rows they lead to there.
+
+        Raises:
+            Fenced: on some tag `epoch` is not the current one, or the offset is not the move's `before`.
+        """
+        for tag, before, after in moves:
+            place = (consumer, tag)
+            row = moved.get(place) or self._offsets.get(place)
+            if row is None or row.epoch != epoch or row.offset != before:
+                raise fenced_offset(consumer, tag, epoch, row, before)
+            moved[place] = row._replace(offset=after)
+
+    def keep(self, moved: Mapping[Place, ConsumerOffset]) -> None:
+        """Make rows from `move` the current ones."""
+        self._offsets.update(moved)
+
+
+class MemoryDeadLetters(DeadLetterStore):
+    """What projections set aside."""
+
+    def __init__(self, turn: WriteTurn) -> None:
+        self._turn = turn
+        self._letters: dict[tuple[str, str, int], DeadLetter] = {}
+
+    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
+        """See `DeadLetterStore.list`."""
+        self._turn.check_open()
+        return [letter for place, letter in sorted(self._letters.items()) if place[0] == consumer][:limit]
+
+    def keep(self, letter: DeadLetter, recorded_at: datetime) -> None:
+        """Keep a letter; a later one for the same event replaces it."""
+        place = (letter.consumer, letter.tag, letter.offset)
+        self._letters[place] = replace(letter, recorded_at=recorded_at)

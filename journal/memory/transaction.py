@@ -1,0 +1,128 @@
+"""A transaction in memory: what it does is kept apart until it commits, and then applied in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from journal.contract import Transaction
+from journal.errors import JournalError, SchemaMismatch
+from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets, Place
+from journal.records import ConsumerOffset, DeadLetter, OffsetMove, TableSpec
+from journal.tables import checked_rows, checked_table, column_place
+
+Rows = dict[str, tuple[Any, ...]]
+
+
+class MemoryTables(dict[str, tuple[TableSpec, Rows]]):
+    """All view tables by name, each with its rows by key."""
+
+    def rows(self, table: TableSpec) -> Rows:
+        """The rows of `table`.
+
+        Raises:
+            SchemaMismatch: the table was never created, or has other columns.
+        """
+        stored = self.get(checked_table(table).name)
+        if stored is None:
+            raise SchemaMismatch(f"table {table.name!r} does not exist: create it with create_table")
+        if (stored[0].key, stored[0].columns) != (table.key, table.columns):
+            raise SchemaMismatch(f"table {table.name!r} has other columns: {stored[0].columns}, not {table.columns}")
+        return stored[1]
+
+
+class MemoryTransaction(Transaction):
+    """Changes on top of the committed ones. Made by `MemoryDatabase.transaction`."""
+
+    def __init__(
+        self,
+        check: Callable[[], None],
+        tables: MemoryTables,
+        offsets: MemoryOffsets,
+        letters: MemoryDeadLetters,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._check = check
+        self._tables = tables
+        self._offsets = offsets
+        self._letters = letters
+        self._clock = clock
+        self._changed: dict[str, dict[str, tuple[Any, ...] | None]] = {}
+        self._moved: dict[Place, ConsumerOffset] = {}
+        self._set_aside: list[DeadLetter] = []
+        self._refused: JournalError | None = None
+
+    async def execute(self, sql: str, *arguments: Any) -> None:
+        """Raise TypeError: there is no SQL here."""
+        _no_sql()
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Raise TypeError: there is no SQL here."""
+        _no_sql()
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Raise TypeError: there is no SQL here."""
+        _no_sql()
+
+    async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+        """See `Transaction.move_offsets`."""
+        self._check()
+        try:
+            self._offsets.move(consumer, moves, epoch, self._moved)
+        except JournalError as error:
+            self._refused = error
+            raise
+
+    async def set_aside(self, letter: DeadLetter) -> None:
+        """See `Transaction.set_aside`."""
+        self._check()
+        self._set_aside.append(letter)
+
+    async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> Rows:
+        """See `Transaction.get_rows`."""
+        self._check()
+        committed, changed = self._tables.rows(table), self._changed.get(table.name, {})
+        found = {key: changed[key] if key in changed else committed.get(key) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
+
+    async def put_rows(self, table: TableSpec, rows: Sequence[tuple[Any, ...]]) -> None:
+        """See `Transaction.put_rows`."""
+        self._check()
+        self._tables.rows(table)
+        place = column_place(table, table.key)
+        checked = checked_rows(table, rows)
+        self._changed.setdefault(table.name, {}).update({row[place]: row for row in checked})
+
+    async def delete_rows(self, table: TableSpec, keys: Sequence[str]) -> None:
+        """See `Transaction.delete_rows`."""
+        self._check()
+        self._tables.rows(table)
+        self._changed.setdefault(table.name, {}).update(dict.fromkeys(keys))
+
+    def commit(self) -> None:
+        """Apply everything.
+
+        Raises:
+            Fenced: a move was refused and the block went on all the same; nothing is applied.
+            Unavailable: the transaction has expired; nothing is applied.
+        """
+        self._check()
+        if self._refused is not None:
+            raise self._refused
+        for name, changed in self._changed.items():
+            rows = self._tables[name][1]
+            for key, row in changed.items():
+                if row is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = row
+        self._offsets.keep(self._moved)
+        for letter in self._set_aside:
+            self._letters.keep(letter, self._clock())
+
+
+def _no_sql() -> NoReturn:
+    raise TypeError(
+        "the memory store has no SQL: use get_rows, put_rows and delete_rows, or a SQLite or PostgreSQL URL"
+    )

@@ -1,0 +1,32 @@
+"""Which names of journals and tables every store accepts, beyond the letters that `records.checked_name` allows."""
+
+from __future__ import annotations
+
+from journal.errors import InvalidName
+from journal.records import checked_name
+
+RESERVED_PREFIXES = ("aecorpy", "sqlite", "pg_")
+MAX_SHARDS = 65_536
+
+
+def unreserved_name(name: str) -> str:
+    """Return `name` if a journal or a table can have it.
+
+    Raises:
+        InvalidName: it is not a name, or it begins like the databases' own tables or ours.
+    """
+    if checked_name(name).startswith(RESERVED_PREFIXES):
+        raise InvalidName(f"name {name!r}: names that begin with {', '.join(RESERVED_PREFIXES)} are taken")
+    return name
+
+
+def checked_journal(name: str, shard_count: int) -> str:
+    """Return `name` if a journal with `shard_count` shards can have it.
+
+    Raises:
+        InvalidName: the name cannot be a journal's.
+        ValueError: the count is not 1 to 65,536.
+    """
+    if not 1 <= shard_count <= MAX_SHARDS:
+        raise ValueError(f"journal {name!r}: the number of shards is 1 to {MAX_SHARDS}, not {shard_count}")
+    return unreserved_name(name)
