@@ -41,6 +41,10 @@ class Arrivals:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def grown_beyond(self, after: Mapping[int, int]) -> dict[int, int]:
+        """Those entries of `after` whose shard is known to have an event beyond the offset given for it."""
+        return {shard: offset for shard, offset in after.items() if self._heads[shard] > offset}
+
     async def wait_beyond(self, after: Mapping[int, int]) -> None:
         """Return when some shard in `after` has an event beyond the offset given for it."""
         if any(self._heads[shard] > offset for shard, offset in after.items()):

@@ -146,6 +146,10 @@ class EventJournal(Generic[E]):
         """Events of several shards, still encoded; see `JournalStore.read_shards`."""
         return await self.store.read_shards(after, limit)
 
+    def grown_beyond(self, after: Mapping[int, int]) -> dict[int, int]:
+        """Those of `after` known to have more events; see `Arrivals.grown_beyond`."""
+        return self._arrivals.grown_beyond(after)
+
     async def wait_beyond(self, after: Mapping[int, int]) -> None:
         """Return when some shard has an event beyond its offset in `after`; see `Arrivals.wait_beyond`."""
         await self._arrivals.wait_beyond(after)

@@ -1,0 +1,239 @@
+"""A node: the process's part of a cluster. For now it is the only one, and holds all shards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from thespian.actors import Actor
+
+from aecorpy.behaviour import Behaviour, snake_case
+from aecorpy.deadlines import Deadlines
+from aecorpy.deployment import Deployment, ProjectionHandle
+from aecorpy.entity import Entity
+from aecorpy.errors import AecorError, InvalidDefinition
+from aecorpy.hosts import EventsourcedHost, PlainHost, checked_actor
+from aecorpy.projection import Projection, ProjectionRunner
+from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
+from journal.contract import Database
+from journal.database import open_database
+from journal.events import EventJournal
+from journal.records import checked_name
+from journal.tagging import Tagging
+from sharding.actors import ActorEngine
+from sharding.region import Region
+
+T = TypeVar("T", bound=Entity[Any, Any])
+
+_log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The system's time, in UTC."""
+    return datetime.now(UTC)
+
+
+class ClusterNode:
+    """A member of the cluster `name`. Use it as `async with ClusterNode("tickets", journal="sqlite:///tickets.db")`.
+
+    Args:
+        name: the cluster's name.
+        journal: where events lie: `postgresql://…`, `sqlite:///FILE` or `memory:`; or an open `Database`, which the
+            caller closes.
+        ask_seconds: how long a caller waits for an answer unless it says otherwise (`EntityRefs.within`).
+        stop_seconds: how long stopping waits for commands that are under way.
+        idle_seconds: an entity without a message for this long, or up to twice as long, leaves memory.
+        max_live_entities: how many entities of one type may be in memory.
+        max_waiting_appends: commands of one type that may wait for the journal before callers get `Overloaded`.
+        clock: the time that commands see; for tests and simulations.
+        draw: random numbers in [0, 1), which spread retries.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        journal: str | Database = "memory:",
+        ask_seconds: float = 10.0,
+        stop_seconds: float = 10.0,
+        idle_seconds: float = 120.0,
+        max_live_entities: int = 1_000_000,
+        max_waiting_appends: int = 20_000,
+        clock: Callable[[], datetime] = utc_now,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self._journal = journal
+        self._ask_seconds = ask_seconds
+        self._stop_seconds = stop_seconds
+        self._idle_seconds = idle_seconds
+        self._max_live_entities = max_live_entities
+        self._max_waiting_appends = max_waiting_appends
+        self._clock = clock
+        self._draw = draw
+        self._database: Database | None = None
+        self._engine: ActorEngine | None = None
+        self._deadlines: Deadlines | None = None
+        self._deployments: dict[str, Deployment] = {}
+        self._projections: dict[str, ProjectionHandle] = {}
+        self._stopping = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def database(self) -> Database:
+        """Where events, offsets and views lie.
+
+        Raises:
+            AecorError: the node is not started.
+        """
+        if self._database is None:
+            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
+        return self._database
+
+    async def start(self) -> None:
+        """Open the journal's database and start the actors.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+            SchemaMismatch: it belongs to another version.
+        """
+        if self._engine is not None:
+            raise AecorError(f"node {self.name!r} is running already")
+        self._stopping = False
+        loop = asyncio.get_running_loop()
+        self._database = await open_database(self._journal) if isinstance(self._journal, str) else self._journal
+        self._engine = ActorEngine(loop)
+        self._deadlines = Deadlines(loop)
+
+    async def stop(self) -> None:
+        """Take no more commands, let those under way finish (for at most `stop_seconds`), and release everything."""
+        if self._engine is None or self._stopping:
+            return
+        self._stopping = True
+        for deployment in self._deployments.values():
+            deployment.door.is_open = False
+        for projection in list(self._projections.values()):
+            await projection.stop()
+        await self._drain()
+        for deployment in self._deployments.values():
+            await deployment.close()
+        await self._engine.shutdown()
+        if self._deadlines is not None:
+            self._deadlines.close()
+        if self._database is not None and isinstance(self._journal, str):
+            await self._database.close()
+        self._engine = self._database = self._deadlines = None
+        self._deployments, self._projections = {}, {}
+
+    async def _drain(self) -> None:
+        if self._deadlines is None:
+            return
+        try:
+            async with asyncio.timeout(self._stop_seconds):
+                await self._deadlines.drained()
+        except TimeoutError:
+            _log.warning("node %r stops with %d commands unanswered", self.name, self._deadlines.outstanding)
+
+    @overload
+    async def deploy(self, entity: type[T]) -> EntityRefs[T]: ...
+    @overload
+    async def deploy(self, entity: type[Actor], *, shards: int = ...) -> ActorRefs: ...
+    async def deploy(self, entity: type, *, shards: int = 64) -> Any:
+        """Host an entity class, or a plain Thespian actor class, and return the way to its instances by key.
+
+        Args:
+            entity: the class.
+            shards: into how many shards the instances of a plain actor class are spread.
+
+        Raises:
+            InvalidDefinition: the class cannot work as it is, or another of its name is deployed.
+            WrongShardCount: its journal was created with another number of shards.
+            Unavailable: the database cannot be reached.
+        """
+        if not (isinstance(entity, type) and issubclass(entity, Entity)):
+            return self._deploy_plain(checked_actor(entity), shards)
+        behaviour: Behaviour[Any] = Behaviour.of(entity)
+        self._check_new(behaviour.name, entity)
+        store = await self.database.journal(behaviour.name, behaviour.tagging.shard_count)
+        journal: EventJournal[Any] = EventJournal(store, behaviour.events, max_waiting=self._max_waiting_appends)
+        host = EventsourcedHost(
+            behaviour,
+            journal,
+            self.database,
+            self._running_engine(),
+            self._clock,
+            idle_seconds=self._idle_seconds,
+            max_live=self._max_live_entities,
+        )
+        door = self._open_door(entity.__name__, behaviour.tagging, Region(behaviour.tagging.shard_count, host))
+        self._deployments[behaviour.name] = Deployment(entity, door, journal, host.population)
+        return EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
+
+    def _deploy_plain(self, actor: type[Actor], shards: int) -> ActorRefs:
+        name = checked_name(snake_case(actor.__name__))
+        self._check_new(name, actor)
+        host = PlainHost(actor, idle_seconds=self._idle_seconds, max_live=self._max_live_entities)
+        door = self._open_door(actor.__name__, Tagging(shards), Region(shards, host))
+        self._deployments[name] = Deployment(actor, door, None, host.population)
+        return ActorRefs(door, self._ask_seconds)
+
+    async def distribute(self, name: str, projection: Projection[Any]) -> ProjectionHandle:
+        """Run `projection` on all tags of its entity's journal, under the consumer name `name`, until stopped.
+
+        Raises:
+            InvalidDefinition: its entity is not deployed here, or `name` is taken.
+        """
+        checked_name(snake_case(name))
+        if name in self._projections:
+            raise InvalidDefinition(f"a projection {name!r} runs on this node already")
+        deployment = next((one for one in self._deployments.values() if one.entity is projection.entity), None)
+        if deployment is None or deployment.journal is None:
+            raise InvalidDefinition(f"projection {name!r}: deploy {projection.entity.__name__} before it")
+        runner = ProjectionRunner(
+            name,
+            projection,
+            deployment.journal,
+            self.database,
+            deployment.door.tagging.tags(deployment.journal.name),
+            draw=self._draw,
+        )
+        handle = ProjectionHandle(runner)
+        self._projections[name] = handle
+        return handle
+
+    def projections(self) -> dict[str, ProjectionHandle]:
+        """The projections that run here, by name."""
+        return dict(self._projections)
+
+    def live_entities(self, entity: type) -> int:
+        """How many instances of a deployed class are in memory."""
+        return next(one.population.live for one in self._deployments.values() if one.entity is entity)
+
+    def _running_engine(self) -> ActorEngine:
+        if self._engine is None:
+            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
+        return self._engine
+
+    def _check_new(self, name: str, entity: type) -> None:
+        self._running_engine()
+        if name in self._deployments:
+            other = self._deployments[name].entity
+            raise InvalidDefinition(f"{entity.__name__}: the name {name!r} is taken by {other.__name__} on this node")
+
+    def _open_door(self, name: str, tagging: Tagging, region: Region) -> Door:
+        engine, deadlines = self._running_engine(), self._deadlines
+        assert deadlines is not None, "a running node has deadlines"
+        return Door(name, tagging, engine, engine.create(lambda: region), deadlines)

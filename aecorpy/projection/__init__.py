@@ -1,0 +1,24 @@
+"""Views and other consumers of events: `TableView` and `SqlView` in the journal's own database, `ForeignSink` elsewhere."""
+
+from aecorpy.projection.contract import FailurePolicy, Projection, Retry, SetAside, Step, Stop
+from aecorpy.projection.foreign import ForeignSink, Versioned
+from aecorpy.projection.runner import ProjectionRunner, ProjectionStatus, TagStatus
+from aecorpy.projection.sql import SqlView
+from aecorpy.projection.table import Table, TableView
+
+__all__ = [
+    "FailurePolicy",
+    "ForeignSink",
+    "Projection",
+    "ProjectionRunner",
+    "ProjectionStatus",
+    "Retry",
+    "SetAside",
+    "SqlView",
+    "Step",
+    "Stop",
+    "Table",
+    "TableView",
+    "TagStatus",
+    "Versioned",
+]

@@ -1,0 +1,94 @@
+"""What a projection is to the runner: something that takes a step, which is some events and the moves of their offsets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from aecorpy.entity import Entity
+from journal.contract import Database, Transaction
+from journal.events import EntityEvent
+from journal.records import DeadLetter, OffsetMove
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """On an event that cannot be handled, stop the whole projection and say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """On an event that cannot be handled, hold its tag and try again, for ever, with growing pauses (in seconds)."""
+
+    first_pause: float = 0.2
+    longest_pause: float = 30.0
+
+    def pause(self, attempt: int, draw: float) -> float:
+        """The pause after the `attempt`-th failure (from 1), spread over 75 to 125 % by `draw` in [0, 1)."""
+        doubled: float = self.first_pause * 2.0 ** min(attempt - 1, 30)
+        return min(doubled, self.longest_pause) * (0.75 + draw / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """On an event that cannot be handled, try it `attempts` times in all, then record it as a dead letter and go on."""
+
+    attempts: int = 3
+    retry: Retry = Retry()
+
+
+FailurePolicy: TypeAlias = Stop | Retry | SetAside
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[E]):
+    """Events to handle, in order within each tag, and what is to be committed with them.
+
+    Args:
+        consumer: the projection's name.
+        epoch: the claim under which its offsets may move.
+        events: what to handle.
+        moves: how far that brings each tag.
+        letters: events among the moves that are set aside instead.
+    """
+
+    consumer: str
+    epoch: int
+    events: Sequence[EntityEvent[E]]
+    moves: Sequence[OffsetMove]
+    letters: Sequence[DeadLetter] = ()
+
+    async def commit_in(self, transaction: Transaction) -> None:
+        """Let offsets and dead letters commit with `transaction`.
+
+        Raises:
+            Fenced: another runner has taken over; give the transaction up.
+        """
+        await transaction.move_offsets(self.consumer, self.moves, self.epoch)
+        for letter in self.letters:
+            await transaction.set_aside(letter)
+
+
+class Projection(ABC, Generic[E]):
+    """A consumer of one entity type's events; derive from `TableView`, `SqlView` or `ForeignSink` rather than from this.
+
+    Class attributes:
+        entity: whose events.
+        on_failure: what to do with an event that cannot be handled; never is one skipped in silence.
+        batch: the most events in one step.
+    """
+
+    entity: ClassVar[type[Entity[Any, Any]]]
+    on_failure: ClassVar[FailurePolicy] = Retry()
+    batch: ClassVar[int] = 2_000
+
+    async def prepare(self, database: Database) -> None:  # noqa: B027 - nothing to prepare is the usual case
+        """Create what the projection needs before its first step, such as tables. It may run more than once."""
+
+    @abstractmethod
+    async def handle(self, database: Database, step: Step[E]) -> None:
+        """Handle a step and commit its offsets: both or neither, or else in a way that may be repeated harmlessly."""

@@ -1,0 +1,76 @@
+"""A view outside the journal's database, made idempotent by the entity's version, as in Aecor's example.
+
+Its row and our offset cannot commit together, so events may come again after a failure. The sink keeps with each value
+the version (sequence number) of the last event in it, and what it has seen is skipped.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from aecorpy.errors import AecorError
+from aecorpy.fold import Folded, Impossible
+from aecorpy.projection.contract import Projection, Step
+from journal.contract import Database
+from journal.events import EntityEvent
+
+V = TypeVar("V")
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned(Generic[V]):
+    """A value of the sink, and the version of the last event it includes."""
+
+    value: V
+    version: int
+
+
+class SinkOutOfStep(AecorError):
+    """The sink's version and the event do not follow each other: an event is missing in the sink."""
+
+    def __init__(self, key: str, version: int, seq_nr: int) -> None:
+        super().__init__(f"the sink's {key!r} is at version {version}, but the next event is {seq_nr}: rebuild the sink")
+        self.key, self.version, self.seq_nr = key, version, seq_nr
+
+
+class ForeignSink(Projection[E], Generic[V, E]):
+    """A view that `load` and `save` reach. `save` must store value and version together, or neither."""
+
+    @abstractmethod
+    async def load(self, key: str) -> Versioned[V] | None:
+        """What the sink has of entity `key`."""
+
+    @abstractmethod
+    async def save(self, key: str, versioned: Versioned[V]) -> None:
+        """Store a value with its version."""
+
+    @abstractmethod
+    def apply(self, value: V | None, event: EntityEvent[E]) -> Folded[V]:
+        """The value after `event`."""
+
+    async def handle(self, database: Database, step: Step[E]) -> None:
+        """Bring the sink up to date entity by entity, then move the offsets."""
+        by_key: dict[str, list[EntityEvent[E]]] = {}
+        for event in step.events:
+            by_key.setdefault(event.entity_key, []).append(event)
+        for key, events in by_key.items():
+            await self._catch_up(key, events)
+        async with database.transaction() as transaction:
+            await step.commit_in(transaction)
+
+    async def _catch_up(self, key: str, events: list[EntityEvent[E]]) -> None:
+        stored = await self.load(key)
+        value, version = (None, 0) if stored is None else (stored.value, stored.version)
+        unseen = [event for event in events if event.seq_nr > version]
+        for event in unseen:
+            if event.seq_nr != version + 1:
+                raise SinkOutOfStep(key, version, event.seq_nr)
+            folded = self.apply(value, event)
+            if isinstance(folded, Impossible):
+                raise AecorError(f"{key!r}: event {event.seq_nr} cannot follow version {version}: {folded.reason}")
+            value, version = folded.state, event.seq_nr
+        if unseen and value is not None:
+            await self.save(key, Versioned(value, version))
