@@ -1,1 +1,92 @@
-"""Eventsourced entities, views and processes."""
+"""aecorpy: eventsourced entities, views and processes, spread over a cluster, that lose nothing and run nothing twice."""
+
+from aecorpy.behaviour import Behaviour
+from aecorpy.blocking import BlockingNode
+from aecorpy.command import command, query
+from aecorpy.committable import Committable, ConsumerId, TagConsumer
+from aecorpy.entity import Entity
+from aecorpy.errors import (
+    AecorError,
+    BadPayload,
+    CommandFailed,
+    Conflict,
+    CorruptRecord,
+    DeadlinePassed,
+    Fenced,
+    ImpossibleEvent,
+    InvalidDefinition,
+    InvalidName,
+    JournalError,
+    NodeStopping,
+    OutcomeUnknown,
+    Overloaded,
+    RecoveryFailed,
+    Rejection,
+    SchemaMismatch,
+    Unavailable,
+    WrongShardCount,
+)
+from aecorpy.fold import Fold, Folded, Impossible, Next
+from aecorpy.node import ClusterNode
+from aecorpy.projection import ForeignSink, Retry, SetAside, SqlView, Stop, Table, TableView, Versioned
+from aecorpy.refs import ActorRefs, EntityRefs
+from aecorpy.snapshotting import Snapshotting
+from journal.codec import event, snapshot, upcast
+from journal.events import EntityEvent
+from journal.metadata import Metadata
+from journal.tagging import EventTag, Tagging
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ActorRefs",
+    "AecorError",
+    "BadPayload",
+    "Behaviour",
+    "BlockingNode",
+    "ClusterNode",
+    "CommandFailed",
+    "Committable",
+    "Conflict",
+    "ConsumerId",
+    "CorruptRecord",
+    "DeadlinePassed",
+    "Entity",
+    "EntityEvent",
+    "EntityRefs",
+    "EventTag",
+    "Fenced",
+    "Fold",
+    "Folded",
+    "ForeignSink",
+    "Impossible",
+    "ImpossibleEvent",
+    "InvalidDefinition",
+    "InvalidName",
+    "JournalError",
+    "Metadata",
+    "Next",
+    "NodeStopping",
+    "OutcomeUnknown",
+    "Overloaded",
+    "RecoveryFailed",
+    "Rejection",
+    "Retry",
+    "SchemaMismatch",
+    "SetAside",
+    "Snapshotting",
+    "SqlView",
+    "Stop",
+    "Table",
+    "TableView",
+    "TagConsumer",
+    "Tagging",
+    "Unavailable",
+    "Versioned",
+    "WrongShardCount",
+    "command",
+    "event",
+    "query",
+    "snapshot",
+    "upcast",
+]
