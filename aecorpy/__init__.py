@@ -1,4 +1,4 @@
-"""aecorpy: eventsourced entities, views and processes, spread over a cluster, that lose nothing and run nothing twice."""
+"""Eventsourced entities, views and processes, spread over a cluster, that lose nothing and run nothing twice."""
 
 from aecorpy.behaviour import Behaviour
 from aecorpy.blocking import BlockingNode

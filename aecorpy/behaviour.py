@@ -44,12 +44,12 @@ class Behaviour(Generic[T]):
     fold: Fold[Any, Any]
     tagging: Tagging
     snapshotting: Snapshotting | None
-    events: PayloadCodec
-    snapshot_codec: PayloadCodec | None
-    state: ValueCodec
+    events: PayloadCodec[Any]
+    snapshot_codec: PayloadCodec[Any] | None
+    state: ValueCodec[Any]
     arguments: dict[str, ArgumentsCodec]
-    replies: dict[str, ValueCodec]
-    rejections: PayloadCodec
+    replies: dict[str, ValueCodec[Any]]
+    rejections: PayloadCodec[Any]
 
     @classmethod
     def of(cls, entity: type[T]) -> Behaviour[T]:
@@ -78,7 +78,7 @@ class Behaviour(Generic[T]):
                 ValueCodec(state),
                 {name: ArgumentsCodec(spec.method) for name, spec in commands.items()},
                 {name: ValueCodec(_reply_type(spec)) for name, spec in commands.items()},
-                PayloadCodec(entity.rejections),
+                PayloadCodec(entity.rejections, class_names=True),
             )
         except (BadPayload, InvalidName) as error:
             raise InvalidDefinition(f"{entity.__name__}: {error}") from error
@@ -111,7 +111,7 @@ def _type_arguments(entity: type) -> tuple[Any, Any]:
     raise InvalidDefinition(f"{entity.__name__}: derive it from Entity[State, Event] with both types given")
 
 
-def _snapshot_codec(entity: type[Entity[Any, Any]], state: Any) -> PayloadCodec | None:
+def _snapshot_codec(entity: type[Entity[Any, Any]], state: Any) -> PayloadCodec[Any] | None:
     if entity.snapshotting is None:
         return None
     union = get_origin(state) in (Union, types.UnionType)

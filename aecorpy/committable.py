@@ -32,8 +32,8 @@ class TagConsumer:
 class Committable(Generic[T]):
     """A value with the commit of its offset, to be awaited once the value is dealt with.
 
-    `commit` covers everything before the value on the same tag, too; it raises `Fenced` when another consumer of the same
-    name has claimed the tag since.
+    `commit` covers everything before the value on the same tag, too; it raises `Fenced` when another consumer of the
+    same name has claimed the tag since.
     """
 
     value: T

@@ -26,9 +26,10 @@ class Entity(AsyncActor, Generic[S, E]):
     Subclass it as `class Booking(Entity[BookingState | None, BookingEvent])`, where the second argument is the union of
     the event types, give it a `fold`, and write commands as `async def` methods under `@command` or `@query`.
 
-    A command sees `self.state` with what it has appended so far, may await, and answers with what it returns, or with the
-    `Rejection` it raises. Commands of one entity run one at a time. Its events commit together or not at all, and its
-    caller is answered after the commit. Whatever else it raises fails it as `CommandFailed`, and none of it is kept.
+    A command sees `self.state` with what it has appended so far, may await, and answers with what it returns, or with
+    the `Rejection` it raises. Commands of one entity run one at a time. Its events commit together or not at all, and
+    its caller is answered after the commit. Whatever else it raises fails it as `CommandFailed`, and none of it is
+    kept.
 
     Class attributes:
         fold: how the state follows from the events.

@@ -1,4 +1,4 @@
-"""The engine of an eventsourced entity: recover, run, append, answer. One `EntityRuntime` serves all entities of a shard.
+"""The engine of an eventsourced entity: recover, run, append, answer. One `EntityRuntime` serves a shard's entities.
 
 An entity's phases:
 
@@ -6,9 +6,10 @@ An entity's phases:
     RECOVERING --cannot be--> FAILED --next command--> RECOVERING
     READY, RUNNING --a commit failed--> BROKEN, RUNNING_BROKEN --nothing in flight--> RECOVERING
 
-Commands that meet any other phase than READY wait, in order. A command runs on the state that earlier ones decided, even
-while their events are being committed; its own answer waits behind theirs (`Pending`). So a hot entity is not limited to
-one command per disk flush, nobody is told of a state that is not committed, and when a commit fails all behind it fail.
+Commands that meet any other phase than READY wait, in order. A command runs on the state that earlier ones decided,
+even while their events are being committed; its own answer waits behind theirs (`Pending`). So a hot entity is not
+limited to one command per disk flush, nobody is told of a state that is not committed, and when a commit fails all
+behind it fail.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorExitRequest
 
-from aecorpy.command import CommandSpec
 from aecorpy.errors import (
     AecorError,
     Conflict,
@@ -39,6 +39,7 @@ from aecorpy.errors import (
 from aecorpy.messages import Answer, Command, Refused
 from journal.errors import BadPayload
 from journal.records import Append, Appended, Snapshot
+from sharding.actors import Outcome
 from sharding.shard import Passivate, ShardLost, StillBusy
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from aecorpy.entity import Entity
     from journal.contract import KeyValueStore
     from journal.events import EventJournal
-    from sharding.actors import ActorEngine
+    from sharding.actors import Address, Engine
 
 RECOVERING, READY, RUNNING, BROKEN, RUNNING_BROKEN, FAILED = range(6)
 
@@ -68,21 +69,19 @@ class Pending:
 class Recovered:
     """To an entity from its own recovery: the state, or the error that ended it."""
 
-    __slots__ = ("error", "seq_nr", "state")
+    __slots__ = ("outcome",)
 
-    def __init__(self, state: Any, seq_nr: int, error: BaseException | None) -> None:
-        self.state, self.seq_nr, self.error = state, seq_nr, error
+    def __init__(self, outcome: Outcome[tuple[Any, int]]) -> None:
+        self.outcome = outcome
 
 
 class CommandEnded:
     """To an entity from the task of a command that awaited: what it returned or raised."""
 
-    __slots__ = ("before", "command", "error", "sender", "value")
+    __slots__ = ("before", "command", "outcome", "sender")
 
-    def __init__(
-        self, command: Command, sender: Any, before: tuple[Any, int], value: Any, error: BaseException | None
-    ) -> None:
-        self.command, self.sender, self.before, self.value, self.error = command, sender, before, value, error
+    def __init__(self, command: Command, sender: Any, before: tuple[Any, int], outcome: Outcome[Any]) -> None:
+        self.command, self.sender, self.before, self.outcome = command, sender, before, outcome
 
 
 @dataclass(slots=True)
@@ -103,18 +102,20 @@ class EntityRuntime:
         engine: delivers messages.
         clock: the time that commands see.
         limits: bounds per entity.
+        shard_address: the shard actor, which is told when the shard is lost.
     """
 
     def __init__(
         self,
-        behaviour: Behaviour,
+        behaviour: Behaviour[Any],
         shard: int,
         epoch: int,
         journal: EventJournal[Any],
         snapshots: KeyValueStore,
-        engine: ActorEngine,
+        engine: Engine,
         clock: Callable[[], datetime],
         limits: EntityLimits,
+        shard_address: Address,
     ) -> None:
         self.behaviour = behaviour
         self.shard = shard
@@ -124,6 +125,7 @@ class EntityRuntime:
         self._snapshots = snapshots
         self._engine = engine
         self._limits = limits
+        self._shard_address = shard_address
         self._tell = engine.tell
         self._time = engine.loop.time
         self._handlers: dict[type, Callable[[Any, Any, Any], None]] = {
@@ -133,11 +135,12 @@ class EntityRuntime:
             Recovered: self._on_recovered,
             Passivate: self._on_passivate,
             ActorExitRequest: self._on_exit,
+            Outcome: self._on_snapshot_kept,
         }
 
     def new_entity(self, key: str) -> Entity[Any, Any]:
         """An entity actor for `key`, which recovers when its first message comes."""
-        entity = self.behaviour.blank(key)
+        entity: Entity[Any, Any] = self.behaviour.blank(key)
         entity._runtime = self
         entity._phase = FAILED  # not read from the journal yet: the first command starts that
         return entity
@@ -185,7 +188,8 @@ class EntityRuntime:
             return
         spec = command.spec
         before = (entity._state, entity._seq_nr)
-        value, error = None, None
+        value: Any = None
+        error: BaseException | None = None
         try:
             running = spec.method(entity, *command.args, **command.kwargs)
             if spec.suspends:
@@ -219,7 +223,9 @@ class EntityRuntime:
             self._reload_when_settled(entity)
             return
         entity._phase = READY
-        self._end(entity, ended.command, ended.sender, ended.before, ended.value, ended.error)
+        error = ended.outcome.error
+        value = ended.outcome.value if error is None else None
+        self._end(entity, ended.command, ended.sender, ended.before, value, error)
         self._run_waiting(entity)
 
     def _end(
@@ -298,7 +304,7 @@ class EntityRuntime:
             told = _not_committed_before(self.behaviour.name, entity.key)
             told.__cause__ = error
         elif isinstance(error, Fenced):
-            entity.send(entity.parent, ShardLost(self.shard, error))
+            self._tell(self._shard_address, ShardLost(self.shard, error))
         self._tell(pending.popleft().sender, Refused(told))
         while pending and not pending[0].appends:
             behind = pending.popleft()
@@ -325,19 +331,22 @@ class EntityRuntime:
         try:
             snapshot = Snapshot(entity.key, seq_nr, *codec.encode(state))
         except BadPayload:
-            _log.exception("%s %r: its snapshot cannot be stored, recovery goes without", self.behaviour.name, entity.key)
+            _log.exception(
+                "%s %r: its snapshot cannot be stored, recovery goes without", self.behaviour.name, entity.key
+            )
             return
-        entity.pipe_to_self(self._snapshots.put(self.shard, self.epoch, snapshot), self._snapshot_kept)
+        entity.pipe_to_self(self._snapshots.put(self.shard, self.epoch, snapshot))
 
-    def _snapshot_kept(self, _: Any, error: BaseException | None) -> None:
-        if error is not None:
-            _log.warning("%s: a snapshot was not kept, recovery goes without: %s", self.behaviour.name, error)
+    def _on_snapshot_kept(self, entity: Entity[Any, Any], outcome: Outcome[None], _: Any) -> None:
+        if outcome.error is not None:
+            text = "%s %r: a snapshot was not kept, recovery goes without: %s"
+            _log.warning(text, self.behaviour.name, entity.key, outcome.error)
 
     # --- recovery
 
     def _start_recovery(self, entity: Entity[Any, Any]) -> None:
         entity._phase = RECOVERING
-        entity.pipe_to_self(self._recover(entity.key), _recovered)
+        entity.pipe_to_self(self._recover(entity.key), Recovered)
 
     async def _recover(self, key: str) -> tuple[Any, int]:
         state, seq_nr = await self._load_snapshot(key)
@@ -366,16 +375,16 @@ class EntityRuntime:
         return self.behaviour.fold.initial, 0
 
     def _on_recovered(self, entity: Entity[Any, Any], recovered: Recovered, _: Any) -> None:
-        if recovered.error is None:
-            entity._state, entity._seq_nr = recovered.state, recovered.seq_nr
+        error = recovered.outcome.error
+        if error is None:
+            entity._state, entity._seq_nr = recovered.outcome.value
             entity._phase = READY
             self._run_waiting(entity)
             return
         entity._phase = FAILED
-        _log.error("%s %r cannot be recovered: %s", self.behaviour.name, entity.key, recovered.error)
-        error = recovered.error
+        _log.error("%s %r cannot be recovered: %s", self.behaviour.name, entity.key, error)
         if isinstance(error, OutcomeUnknown) or not isinstance(error, JournalError | AecorError):
-            error = Unavailable(f"{self.behaviour.name} {entity.key!r} cannot be read: {recovered.error!r}")
+            error = Unavailable(f"{self.behaviour.name} {entity.key!r} cannot be read: {error!r}")
         stash, entity._stash = entity._stash or (), None
         for _command, sender in stash:
             self._tell(sender, Refused(error))
@@ -398,16 +407,7 @@ class EntityRuntime:
         entity._stash = entity._pending = None
 
 
-def _recovered(result: tuple[Any, int] | None, error: BaseException | None) -> Recovered:
-    state, seq_nr = result if result is not None else (None, 0)
-    return Recovered(state, seq_nr, error)
-
-
 def _not_committed_before(name: str, key: str) -> JournalError:
     return Unavailable(
-        f"{name} {key!r}: the events of a command before this one were not committed; nothing of this one was: try again"
+        f"{name} {key!r}: a command before this one was not committed, so nothing of this one was either: try again"
     )
-
-
-__all__ = ["BROKEN", "FAILED", "READY", "RECOVERING", "RUNNING", "RUNNING_BROKEN", "EntityLimits", "EntityRuntime"]
-_ = CommandSpec

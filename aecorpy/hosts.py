@@ -19,7 +19,7 @@ from journal.events import EventJournal
 from sharding.shard import MAX_WAITING, Population, ShardHost
 
 if TYPE_CHECKING:
-    from sharding.actors import ActorEngine
+    from sharding.actors import Address, Engine
 
 CLAIM_ATTEMPTS = 5
 
@@ -41,7 +41,7 @@ class EventsourcedHost(ShardHost):
         behaviour: Behaviour[Any],
         journal: EventJournal[Any],
         database: Database,
-        engine: ActorEngine,
+        engine: Engine,
         clock: Callable[[], datetime],
         *,
         idle_seconds: float,
@@ -57,12 +57,20 @@ class EventsourcedHost(ShardHost):
         self._limits = EntityLimits()
         self._opening = asyncio.Semaphore(8)
 
-    async def open(self, shard: int) -> Callable[[str], Actor]:
+    async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
         """Claim `shard` under the epoch after the stored one."""
         async with self._opening:
             epoch = await self._claim(shard)
         runtime = EntityRuntime(
-            self._behaviour, shard, epoch, self._journal, self._snapshots, self._engine, self._clock, self._limits
+            self._behaviour,
+            shard,
+            epoch,
+            self._journal,
+            self._snapshots,
+            self._engine,
+            self._clock,
+            self._limits,
+            address,
         )
         return runtime.new_entity
 
@@ -96,8 +104,8 @@ class PlainHost(ShardHost):
         self.population = Population(max_live)
         self._actor = actor
 
-    async def open(self, shard: int) -> Callable[[str], Actor]:
-        """The class, called for each key: with the key if its `__init__` takes one."""
+    async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
+        """The class, called for each key; the instance gets its key as attribute `key`."""
         return partial(_instance, self._actor)
 
     def refusal(self, error: BaseException) -> Refused:
@@ -111,7 +119,7 @@ class PlainHost(ShardHost):
 
 def _instance(actor: type[Actor], key: str) -> Actor:
     instance = actor()
-    instance.key = key
+    instance.key = key  # type: ignore[attr-defined]
     return instance
 
 

@@ -25,7 +25,7 @@ from journal.database import open_database
 from journal.events import EventJournal
 from journal.records import checked_name
 from journal.tagging import Tagging
-from sharding.actors import ActorEngine
+from sharding.actors import Engine
 from sharding.region import Region
 
 T = TypeVar("T", bound=Entity[Any, Any])
@@ -77,7 +77,7 @@ class ClusterNode:
         self._clock = clock
         self._draw = draw
         self._database: Database | None = None
-        self._engine: ActorEngine | None = None
+        self._engine: Engine | None = None
         self._deadlines: Deadlines | None = None
         self._deployments: dict[str, Deployment] = {}
         self._projections: dict[str, ProjectionHandle] = {}
@@ -115,7 +115,7 @@ class ClusterNode:
         self._stopping = False
         loop = asyncio.get_running_loop()
         self._database = await open_database(self._journal) if isinstance(self._journal, str) else self._journal
-        self._engine = ActorEngine(loop)
+        self._engine = Engine(loop)
         self._deadlines = Deadlines(loop)
 
     async def stop(self) -> None:
@@ -222,7 +222,7 @@ class ClusterNode:
         """How many instances of a deployed class are in memory."""
         return next(one.population.live for one in self._deployments.values() if one.entity is entity)
 
-    def _running_engine(self) -> ActorEngine:
+    def _running_engine(self) -> Engine:
         if self._engine is None:
             raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
         return self._engine

@@ -20,10 +20,8 @@ from journal.tagging import Tagging
 from sharding.shard import Envelope
 
 if TYPE_CHECKING:
-    from thespian.actors import ActorAddress
-
     from aecorpy.behaviour import Behaviour
-    from sharding.actors import ActorEngine
+    from sharding.actors import Address, Engine
 
 T = TypeVar("T", bound=Entity[Any, Any])
 
@@ -31,9 +29,7 @@ T = TypeVar("T", bound=Entity[Any, Any])
 class Door:
     """The way into one deployed type on this node: its region, and the deadlines of who waits there."""
 
-    def __init__(
-        self, name: str, tagging: Tagging, engine: ActorEngine, region: ActorAddress, deadlines: Deadlines
-    ) -> None:
+    def __init__(self, name: str, tagging: Tagging, engine: Engine, region: Address, deadlines: Deadlines) -> None:
         self.name = name
         self.tagging = tagging
         self.is_open = True

@@ -54,7 +54,7 @@ class EventJournal(Generic[E]):
     def __init__(
         self,
         store: JournalStore,
-        codec: PayloadCodec,
+        codec: PayloadCodec[E],
         *,
         max_waiting: int = 20_000,
         poll_seconds: float = 0.02,

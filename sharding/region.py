@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from thespian.actors import ActorAddress
-
-from sharding.actors import AsyncActor
+from sharding.actors import Address, AsyncActor
 from sharding.shard import Envelope, Shard, ShardHost
 
 
@@ -16,7 +14,7 @@ class Region(AsyncActor):
     def __init__(self, shard_count: int, host: ShardHost) -> None:
         super().__init__()
         self._host = host
-        self._shards: list[ActorAddress | None] = [None] * shard_count
+        self._shards: list[Address | None] = [None] * shard_count
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the region."""
@@ -25,4 +23,4 @@ class Region(AsyncActor):
             if shard is None:
                 number = message.shard
                 shard = self._shards[number] = self.create_child(lambda: Shard(number, self._host))
-            self.engine.tell(shard, message, sender)
+            self.forward(shard, message, sender)

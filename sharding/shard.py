@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
+from thespian.actors import Actor, ActorExitRequest, ChildActorExited, WakeupMessage
 
-from sharding.actors import AsyncActor
+from sharding.actors import Address, AsyncActor, Outcome
 
 CLOSED, OPENING, OPEN, LOST = range(4)
 MAX_WAITING = 10_000
@@ -55,27 +55,7 @@ class ShardLost(NamedTuple):
 class Opened(NamedTuple):
     """To a shard from its own opening: how to make entities, or why it could not be opened."""
 
-    new_entity: Callable[[str], Actor] | None
-    error: BaseException | None
-
-
-class ShardHost(ABC):
-    """What an entity type brings: how a shard is taken, how its entities are made, how a caller is refused."""
-
-    idle_seconds: float
-    population: Population
-
-    @abstractmethod
-    async def open(self, shard: int) -> Callable[[str], Actor]:
-        """Take `shard` under a new epoch; return the factory of its entities by key. May raise what callers are told."""
-
-    @abstractmethod
-    def refusal(self, error: BaseException) -> Any:
-        """The message that tells a waiting caller of `error`."""
-
-    @abstractmethod
-    def overloaded(self, shard: int) -> Exception:
-        """What a caller is told when too much waits for a shard that is being opened."""
+    outcome: Outcome[Callable[[str], Actor]]
 
 
 class Population:
@@ -86,6 +66,33 @@ class Population:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.live = 0
+
+
+class ShardHost(ABC):
+    """What an entity type brings: how a shard is taken, how its entities are made, how a caller is refused."""
+
+    idle_seconds: float
+    population: Population
+
+    @abstractmethod
+    async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
+        """Take `shard` under a new epoch; return the factory of its entities by key.
+
+        Args:
+            shard: its number.
+            address: the shard actor's, for `ShardLost`.
+
+        Raises:
+            Exception: what callers who wait for the shard are told.
+        """
+
+    @abstractmethod
+    def refusal(self, error: BaseException) -> Any:
+        """The message that tells a waiting caller of `error`."""
+
+    @abstractmethod
+    def overloaded(self, shard: int) -> Exception:
+        """What a caller is told when too much waits for a shard that is being opened."""
 
 
 class Shard(AsyncActor):
@@ -104,9 +111,10 @@ class Shard(AsyncActor):
         self._lost: Exception | None = None
         self._waiting: deque[tuple[Envelope, Any]] = deque()
         self._new_entity: Callable[[str], Actor] | None = None
-        self._young: dict[str, ActorAddress] = {}
-        self._old: dict[str, ActorAddress] = {}
-        self._leaving: dict[str, tuple[ActorAddress, deque[tuple[Envelope, Any]]]] = {}
+        self._young: dict[str, Address] = {}
+        self._old: dict[str, Address] = {}
+        self._leaving: dict[str, tuple[Address, deque[tuple[Envelope, Any]]]] = {}
+        self._leaving_keys: dict[Address, str] = {}
         self._sweeping = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
@@ -134,9 +142,9 @@ class Shard(AsyncActor):
             address = self._find(envelope, sender)
             if address is None:
                 return
-        self.engine.tell(address, envelope.message, sender)
+        self.forward(address, envelope.message, sender)
 
-    def _find(self, envelope: Envelope, sender: Any) -> ActorAddress | None:
+    def _find(self, envelope: Envelope, sender: Any) -> Address | None:
         """The entity outside the young generation, called up if need be; None when the message has to wait."""
         key = envelope.key
         if self._phase != OPEN:
@@ -152,7 +160,7 @@ class Shard(AsyncActor):
         self._young[key] = address
         return address
 
-    def _create(self, key: str) -> ActorAddress:
+    def _create(self, key: str) -> Address:
         population = self._host.population
         if population.live >= population.limit:
             self._make_room()
@@ -176,20 +184,21 @@ class Shard(AsyncActor):
             self._waiting.append((envelope, sender))
             if self._phase == CLOSED:
                 self._phase = OPENING
-                self.pipe_to_self(self._host.open(self._number), Opened)
+                self.pipe_to_self(self._host.open(self._number, self.myAddress), Opened)
 
     def _on_opened(self, opened: Opened) -> None:
         waiting, self._waiting = self._waiting, deque()
-        if opened.error is None:
+        error = opened.outcome.error
+        if error is None:
             self._phase = OPEN
-            self._new_entity = opened.new_entity
+            self._new_entity = opened.outcome.value
             for envelope, sender in waiting:
                 self._deliver(envelope, sender)
             return
-        _log.warning("shard %d cannot be opened: %s", self._number, opened.error)
+        _log.warning("shard %d cannot be opened: %s", self._number, error)
         self._phase = CLOSED
         for _, sender in waiting:
-            self._refuse(sender, opened.error)
+            self._refuse(sender, error)
 
     def _on_lost(self, lost: ShardLost) -> None:
         if self._phase == LOST:
@@ -198,12 +207,11 @@ class Shard(AsyncActor):
         self._phase = LOST
         self._lost = lost.error
         for key, address in [*self._young.items(), *self._old.items()]:
-            self._leaving[key] = (address, deque())
-            self.send(address, ActorExitRequest())
+            self._let_go(key, address, ActorExitRequest())
         self._young, self._old = {}, {}
 
     def _refuse(self, sender: Any, error: BaseException) -> None:
-        self.engine.tell(sender, self._host.refusal(error))
+        self.send(sender, self._host.refusal(error))
 
     # --- passivation
 
@@ -223,23 +231,31 @@ class Shard(AsyncActor):
         for key in [key for key, _ in zip(generation, range(count), strict=False)]:
             self._passivate(key, generation.pop(key))
 
-    def _passivate(self, key: str, address: ActorAddress) -> None:
+    def _passivate(self, key: str, address: Address) -> None:
+        self._let_go(key, address, Passivate())
+
+    def _let_go(self, key: str, address: Address, how: Any) -> None:
         self._leaving[key] = (address, deque())
-        self.send(address, Passivate())
+        self._leaving_keys[address] = key
+        self.send(address, how)
 
     def _on_still_busy(self, key: str) -> None:
-        left = self._leaving.pop(key, None)
-        if left is None:
+        if self._phase == LOST:
             return
-        address, waiting = left
+        address, waiting = self._leaving.pop(key)
+        del self._leaving_keys[address]
         self._young[key] = address
         for envelope, sender in waiting:
             self._deliver(envelope, sender)
 
-    def _on_exited(self, address: ActorAddress) -> None:
-        key = next((key for key, (leaving, _) in self._leaving.items() if leaving == address), None)
-        if key is None:
-            return
+    def _on_exited(self, address: Address) -> None:
         self._host.population.live -= 1
-        for envelope, sender in self._leaving.pop(key)[1]:
-            self._deliver(envelope, sender)
+        key = self._leaving_keys.pop(address, None)
+        if key is not None:
+            for envelope, sender in self._leaving.pop(key)[1]:
+                self._deliver(envelope, sender)
+            return
+        for generation in (self._young, self._old):  # an actor that stopped on its own accord: rare, so searched for
+            for key, live in list(generation.items()):
+                if live == address:
+                    del generation[key]

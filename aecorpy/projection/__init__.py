@@ -1,4 +1,4 @@
-"""Views and other consumers of events: `TableView` and `SqlView` in the journal's own database, `ForeignSink` elsewhere."""
+"""Consumers of events: `TableView` and `SqlView` in the journal's own database, `ForeignSink` elsewhere."""
 
 from aecorpy.projection.contract import FailurePolicy, Projection, Retry, SetAside, Step, Stop
 from aecorpy.projection.foreign import ForeignSink, Versioned

@@ -1,4 +1,4 @@
-"""What a projection is to the runner: something that takes a step, which is some events and the moves of their offsets."""
+"""What a projection is to its runner: it takes steps, each of some events and the moves of their offsets."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Step(Generic[E]):
 
 
 class Projection(ABC, Generic[E]):
-    """A consumer of one entity type's events; derive from `TableView`, `SqlView` or `ForeignSink` rather than from this.
+    """A consumer of one entity type's events; usually a `TableView`, `SqlView` or `ForeignSink`.
 
     Class attributes:
         entity: whose events.
@@ -86,7 +86,7 @@ class Projection(ABC, Generic[E]):
     on_failure: ClassVar[FailurePolicy] = Retry()
     batch: ClassVar[int] = 2_000
 
-    async def prepare(self, database: Database) -> None:  # noqa: B027 - nothing to prepare is the usual case
+    async def prepare(self, database: Database) -> None:
         """Create what the projection needs before its first step, such as tables. It may run more than once."""
 
     @abstractmethod

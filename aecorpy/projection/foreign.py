@@ -32,7 +32,9 @@ class SinkOutOfStep(AecorError):
     """The sink's version and the event do not follow each other: an event is missing in the sink."""
 
     def __init__(self, key: str, version: int, seq_nr: int) -> None:
-        super().__init__(f"the sink's {key!r} is at version {version}, but the next event is {seq_nr}: rebuild the sink")
+        super().__init__(
+            f"the sink's {key!r} is at version {version}, but the next event is {seq_nr}: rebuild the sink"
+        )
         self.key, self.version, self.seq_nr = key, version, seq_nr
 
 

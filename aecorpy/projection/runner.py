@@ -228,7 +228,9 @@ class ProjectionRunner(Generic[E]):
         tag.failures += 1
         tag.error = f"{type(error).__name__}: {error}"
         policy = self._projection.on_failure
-        _log.error("projection %r, %s offset %d, failure %d", self.name, tag.tag, record.offset, tag.failures, exc_info=error)
+        _log.error(
+            "projection %r, %s offset %d, failure %d", self.name, tag.tag, record.offset, tag.failures, exc_info=error
+        )
         if isinstance(policy, Stop):
             raise ProjectionStopped(self.name, str(tag.tag), record, error) from error
         if isinstance(policy, SetAside) and tag.failures >= policy.attempts:

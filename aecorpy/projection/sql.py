@@ -20,7 +20,7 @@ class SqlView(Projection[E]):
     touch rows in a fixed order so that two transactions do not wait for each other.
     """
 
-    async def create(self, transaction: Transaction) -> None:  # noqa: B027 - the tables may exist already
+    async def create(self, transaction: Transaction) -> None:
         """Create tables where they are missing (`CREATE TABLE IF NOT EXISTS …`)."""
 
     @abstractmethod

@@ -34,8 +34,8 @@ class Table(Generic[R]):
     """A view's table whose columns are the fields of a dataclass.
 
     Args:
-        row: the dataclass; its fields are str, int, float, bool, bytes, datetime (with zone) or Decimal, or one of these
-            or None.
+        row: the dataclass; its fields are str, int, float, bool, bytes, datetime (with zone) or Decimal, or one of
+            these or None.
         name: the table's name.
         key: the field that is the key, a str; by default the first.
         indexes: fields that get an index.
