@@ -22,7 +22,7 @@ from journal.tagging import Tagging
 T = TypeVar("T", bound=Entity[Any, Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Behaviour(Generic[T]):
     """What an entity does.
 

@@ -28,7 +28,7 @@ class TagConsumer:
     tag: EventTag
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Committable(Generic[T]):
     """A value with the commit of its offset, to be awaited once the value is dealt with.
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made once per event of every recovery, and frozen ones take thrice the time
 class Next(Generic[S]):
     """The event follows; this is the state after it."""
 
@@ -30,7 +30,7 @@ class Impossible:
 Folded: TypeAlias = Next[S] | Impossible
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: with both, `Fold[int, Added](…)` raises
 class Fold(Generic[S, E]):
     """How an entity's state follows from its events.
 

@@ -199,17 +199,9 @@ class ClusterNode:
         checked_name(snake_case(name))
         if name in self._projections:
             raise InvalidDefinition(f"a projection {name!r} runs on this node already")
-        deployment = next((one for one in self._deployments.values() if one.entity is projection.entity), None)
-        if deployment is None or deployment.journal is None:
-            raise InvalidDefinition(f"projection {name!r}: deploy {projection.entity.__name__} before it")
-        runner = ProjectionRunner(
-            name,
-            projection,
-            deployment.journal,
-            self.database,
-            deployment.door.tagging.tags(deployment.journal.name),
-            draw=self._draw,
-        )
+        journal = self.journal(projection.entity)
+        tags = projection.entity.tagging.tags(journal.name)
+        runner = ProjectionRunner(name, projection, journal, self.database, tags, draw=self._draw)
         handle = ProjectionHandle(runner)
         self._projections[name] = handle
         return handle
@@ -218,9 +210,30 @@ class ClusterNode:
         """The projections that run here, by name."""
         return dict(self._projections)
 
+    def journal(self, entity: type[Entity[Any, Any]]) -> EventJournal[Any]:
+        """The journal of a deployed entity class, to read its events.
+
+        Raises:
+            InvalidDefinition: the class is not deployed here.
+        """
+        deployment = self._deployment_of(entity)
+        if deployment.journal is None:
+            raise InvalidDefinition(f"{entity.__name__} is not eventsourced, so it has no journal")
+        return deployment.journal
+
     def live_entities(self, entity: type) -> int:
-        """How many instances of a deployed class are in memory."""
-        return next(one.population.live for one in self._deployments.values() if one.entity is entity)
+        """How many instances of a deployed class are in memory.
+
+        Raises:
+            InvalidDefinition: the class is not deployed here.
+        """
+        return self._deployment_of(entity).population.live
+
+    def _deployment_of(self, entity: type) -> Deployment:
+        found = next((one for one in self._deployments.values() if one.entity is entity), None)
+        if found is None:
+            raise InvalidDefinition(f"{entity.__name__} is not deployed on node {self.name!r}: deploy it first")
+        return found
 
     def _running_engine(self) -> Engine:
         if self._engine is None:

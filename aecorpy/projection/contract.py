@@ -44,7 +44,7 @@ class SetAside:
 FailurePolicy: TypeAlias = Stop | Retry | SetAside
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step(Generic[E]):
     """Events to handle, in order within each tag, and what is to be committed with them.
 

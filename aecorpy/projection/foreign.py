@@ -20,7 +20,7 @@ V = TypeVar("V")
 E = TypeVar("E")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Versioned(Generic[V]):
     """A value of the sink, and the version of the last event it includes."""
 

@@ -1,0 +1,54 @@
+"""What the README shows is run as it stands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+ENTITY, VIEW, KIT = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+DEFINITIONS = ENTITY.partition("async def main")[0]
+
+PROJECT = """
+async def main() -> None:
+    async with ClusterNode("bank", journal="sqlite:///bank.db") as node:
+        accounts = await node.deploy(Account)
+        view = await node.distribute("Balances", Balances())
+        await accounts("alice").move(300)
+        await accounts("alice").move(-100)
+        while view.status().handled < 2:
+            await asyncio.sleep(0.01)
+        print([row async for row in Balances.table.rows(node.database)])
+
+
+asyncio.run(main())
+"""
+
+
+def run(folder: Path, program: str, *arguments: str) -> str:
+    (folder / "test_program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, *arguments, "test_program.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_first_entity_runs_and_the_second_run_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    assert run(tmp_path, ENTITY) == "alice has 500\nso she cannot spend a million\n"
+    assert run(tmp_path, ENTITY) == "alice has 1000\nso she cannot spend a million\n"
+
+
+def test_the_view_follows_the_entity(tmp_path: Path) -> None:
+    assert run(tmp_path, DEFINITIONS + VIEW + PROJECT) == "[Balance(account='alice', cents=200)]\n"
+
+
+def test_the_kit_runs_the_behaviour_without_journal_or_node(tmp_path: Path) -> None:
+    assert "1 passed" in run(tmp_path, DEFINITIONS + KIT, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider")
