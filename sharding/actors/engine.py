@@ -1,0 +1,288 @@
+"""The engine: actors on one asyncio event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from thespian.actors import ActorAddress, ActorExitRequest, ActorSystemException, ThespianGeneration
+
+from sharding.actors import creation
+from sharding.actors.address import Address, LocalAddress, Nobody
+from sharding.actors.ask import ReplyAddress
+from sharding.actors.cell import Cell
+from sharding.actors.creation import ActorSource
+from sharding.actors.dead_letters import DeadLetters
+from sharding.actors.errors import EngineStopped
+from sharding.actors.leaving import LeavingTasks
+from sharding.actors.run_queue import Budget, RunQueue
+
+__all__ = ["Engine", "ShutdownReport"]
+
+_log = logging.getLogger("sharding.actors")
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownReport:
+    """What was left when the time for a shutdown was over.
+
+    Attributes:
+        hung_actors: actors that had not exited.
+        hung_tasks: actors whose cancelled tasks had not ended.
+    """
+
+    hung_actors: tuple[str, ...] = ()
+    hung_tasks: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was left."""
+        return not (self.hung_actors or self.hung_tasks)
+
+
+class Engine:
+    """Hosts Thespian actors on an event loop.
+
+    Everything here is called on the loop's thread; `sharding.actors.AsyncioSystemBase` is the door for other threads.
+    Time comes from `loop.time()` and order from the loop and the run queue, so on a loop with virtual time the same
+    program takes the same turns.
+
+    Args:
+        loop: where the actors run; the running loop by default.
+        capabilities: what `actorSystemCapabilityCheck` of actors is asked about.
+        budget: how much the actors do before the loop serves others.
+
+    Attributes:
+        address: the sender of what the engine itself tells actors.
+        nobody: the sender of messages that need no answer.
+        dead_letters: what reached no actor.
+        failures: messages whose handler raised twice.
+        actors: live actors.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        capabilities: dict[str, Any] | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self.loop = loop or asyncio.get_running_loop()
+        self.capabilities = {} if capabilities is None else capabilities
+        self.capabilities.update(_own_capabilities(self.loop))
+        self.run_queue = RunQueue(self.loop, budget or Budget())
+        self.address = Nobody("ActorSystem")
+        self.nobody = Nobody("Nobody")
+        self.dead_letters = DeadLetters()
+        self.leaving = LeavingTasks()
+        self.failures = 0
+        self.actors = 0
+        self._numbers = 0
+        self.root = Cell(self, None, "Root", 0)
+        self._global_names: dict[str, Address] = {}
+        self._checked: dict[Cell, dict[str, Any] | None] = {}
+        self._emptied: asyncio.Event | None = None
+        self._shutdown: asyncio.Task[ShutdownReport] | None = None
+
+    def next_number(self) -> int:
+        """1, 2, 3, …: what is named after it has the same name in every run."""
+        self._numbers += 1
+        return self._numbers
+
+    # ---- actors
+
+    def create(
+        self,
+        source: ActorSource,
+        *,
+        parent: Address | None = None,
+        requirements: dict[str, Any] | None = None,
+        global_name: str | None = None,
+    ) -> Address:
+        """Create an actor.
+
+        Args:
+            source: its class, the dotted name of its class, or a callable that makes the instance.
+            parent: the actor that hears of its exit; without one it is a top-level actor.
+            requirements: passed to the actor's capability check and, if it asks, to its `__init__`.
+            global_name: when an actor lives under this name already, its address is returned and nothing is created.
+
+        Returns:
+            The address. When a child cannot be created it is that of a dead actor, and the parent gets a
+            `ChildActorExited`, as Thespian has it.
+
+        Raises:
+            EngineStopped: the engine is shut down.
+            Exception: what creating a top-level actor raised.
+        """
+        if self._shutdown is not None:
+            raise EngineStopped("the engine is shut down and creates no more actors")
+        if global_name is not None and global_name in self._global_names:
+            return self._global_names[global_name]
+        above = self.root if parent is None else _cell_of(parent)
+        cell = Cell(self, above, creation.kind_of(source), self.next_number())
+        above.add_child(cell)
+        self._bring_to_life(cell, source, requirements, above)
+        if global_name is not None and cell.instance is not None:
+            cell.global_name = global_name
+            self._global_names[global_name] = cell.address
+        return cell.address
+
+    def _bring_to_life(self, cell: Cell, source: ActorSource, requirements: dict[str, Any] | None, above: Cell) -> None:
+        try:
+            found = creation.resolve(source)
+            cell.start(creation.make(found, self.capabilities, requirements))
+        except Exception:  # the user's constructor: a top-level creator gets the error, a parent hears of the exit
+            if above is self.root:
+                cell.abandon()
+                raise
+            _log.error("%s could not be created as a child of %s", cell.name, above.name, exc_info=True)
+            cell.abandon()
+            return
+        self.actors += 1
+        if hasattr(cell.instance, "actorSystemCapabilityCheck"):
+            self._checked[cell] = requirements
+
+    def departed(self, cell: Cell) -> None:
+        """An actor exits: forget what was registered for it."""
+        self.actors -= 1
+        self._checked.pop(cell, None)
+        self.dead_letters.set_handler(cell.address, False)
+        if cell.global_name is not None:
+            self._global_names.pop(cell.global_name, None)
+
+    def stop(self, address: Address) -> None:
+        """Tell an actor, and with it its children, to exit once it has handled what it has."""
+        self.tell(address, ActorExitRequest())
+
+    def update_capability(self, name: str, value: Any) -> None:
+        """Set a capability of this system, or remove it when None; actors whose check fails now are told to exit."""
+        if value is None:
+            self.capabilities.pop(name, None)
+        else:
+            self.capabilities[name] = value
+        for cell, requirements in list(self._checked.items()):
+            if cell.instance is not None and not creation.suits(type(cell.instance), self.capabilities, requirements):
+                cell.accept(ActorExitRequest(), self.address)
+
+    # ---- messages
+
+    def tell(self, address: Address, message: Any, sender: Address | None = None) -> None:
+        """Send a message, by reference; delivery is at most once and in order for each sender.
+
+        Args:
+            address: any address of this engine, or another `Address`.
+            message: anything.
+            sender: whom the actor answers; nobody by default.
+        """
+        if address.__class__ is LocalAddress and address._cell.engine is self:
+            address._cell.accept(message, sender or self.nobody)
+        else:
+            self.post(address, message, sender or self.nobody)
+
+    def ask(self, address: Address, message: Any) -> asyncio.Future[Any]:
+        """Send a message and get the first answer.
+
+        The future has no deadline of its own. It may be cancelled at any time; the message is handled nevertheless.
+
+        Returns:
+            A future of what the actor sends back. It fails with `Undeliverable` (the actor is dead: nothing happened),
+            its subclass `MailboxFull`, `DiedUnanswered`, `NeverAnswered`, or `HandlerFailed` (it raised twice).
+        """
+        future: asyncio.Future[Any] = self.loop.create_future()
+        self.tell(address, message, ReplyAddress(self, future))
+        return future
+
+    def post(self, target: ActorAddress, message: Any, sender: ActorAddress) -> None:
+        """Send to any address, also one of an engine that runs on another thread."""
+        if not isinstance(target, Address):
+            self.dead_letters.add(target, message, sender)
+            return
+        home = target.home
+        if home is None or home is self or home.loop is self.loop:
+            target.deliver(message, sender)
+        else:
+            home.from_thread(target.deliver, message, sender)
+
+    # ---- threads
+
+    def from_thread(self, call: Any, *args: Any) -> None:
+        """Run a call on the loop, from any other thread; dropped when the loop is closed."""
+        try:
+            self.loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+            _log.debug("dropped a call for an engine whose loop is closed")
+
+    def on_loop(self, call: Any, *args: Any) -> None:
+        """Run a call on the loop: now when this is its thread, soon when not."""
+        if self.is_loop_thread():
+            call(*args)
+        else:
+            self.from_thread(call, *args)
+
+    def is_loop_thread(self) -> bool:
+        """Whether the caller is on the thread that runs this engine's loop now."""
+        return asyncio._get_running_loop() is self.loop
+
+    # ---- the end
+
+    async def shutdown(self, timeout: float = 10.0) -> ShutdownReport:
+        """Tell every actor to exit, cancel their tasks, and wait until all have ended.
+
+        Args:
+            timeout: seconds of loop time to wait at most.
+
+        Returns:
+            What had not ended by then; it is logged as an error too.
+        """
+        return await asyncio.shield(self.begin_shutdown(timeout))
+
+    def begin_shutdown(self, timeout: float = 10.0) -> asyncio.Task[ShutdownReport]:
+        """Start the shutdown; calling it again gives the same task."""
+        if self._shutdown is None:
+            self._shutdown = self.loop.create_task(self._stop_all(timeout))
+        return self._shutdown
+
+    async def _stop_all(self, timeout: float) -> ShutdownReport:
+        end = self.loop.time() + timeout
+        self._emptied = asyncio.Event()
+        for cell in list(self.root.children or ()):
+            cell.accept(ActorExitRequest(), self.address)
+        if self.root.children:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), timeout)
+        hung_tasks = await self.leaving.wait(max(0.0, end - self.loop.time()))
+        report = ShutdownReport(tuple(cell.name for cell in self.root.children or ()), tuple(hung_tasks))
+        if not report.clean:
+            _log.error("not everything had ended after %s s: %s", timeout, report)
+        return report
+
+    def root_emptied(self) -> None:
+        """The last top-level actor is gone."""
+        if self._emptied is not None:
+            self._emptied.set()
+
+
+def _cell_of(parent: Address) -> Cell:
+    if not isinstance(parent, LocalAddress):
+        raise ActorSystemException(f"{parent} is not an actor of this engine and cannot be a parent")
+    return parent._cell
+
+
+def _own_capabilities(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+    reads_files = type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
+    return {
+        "Python Version": tuple(sys.version_info),
+        "Thespian Generation": ThespianGeneration,
+        "Thespian Version": "1",
+        "Thespian ActorSystem Name": "asyncio",
+        "Thespian ActorSystem Version": 1,
+        "Thespian Watch Supported": reads_files,
+        "AllowRemoteActorSources": "No",
+    }
