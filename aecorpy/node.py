@@ -147,8 +147,8 @@ class ClusterNode:
         except TimeoutError:
             _log.warning("node %r stops with %d commands unanswered", self.name, self._deadlines.outstanding)
 
-    @overload
-    async def deploy(self, entity: type[T]) -> EntityRefs[T]: ...
+    @overload  # an Entity is an Actor too; the first signature that fits is the one meant
+    async def deploy(self, entity: type[T]) -> EntityRefs[T]: ...  # type: ignore[overload-overlap]
     @overload
     async def deploy(self, entity: type[Actor], *, shards: int = ...) -> ActorRefs: ...
     async def deploy(self, entity: type, *, shards: int = 64) -> Any:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from aecorpy.command import CommandSpec
 from aecorpy.deadlines import Deadlines
 from aecorpy.entity import Entity
-from aecorpy.errors import DeadlinePassed, NodeStopping
+from aecorpy.errors import CommandFailed, DeadlinePassed, NodeStopping, OutcomeUnknown, Unavailable
 from aecorpy.messages import Answer, Command, Refused
 from journal.metadata import Metadata
 from journal.records import checked_key
 from journal.tagging import Tagging
+from sharding.actors import AskFailed, HandlerFailed, Undeliverable
 from sharding.shard import Envelope
 
 if TYPE_CHECKING:
@@ -43,12 +44,22 @@ class Door:
         Raises:
             NodeStopping: the node takes no more.
             DeadlinePassed: no reply within `seconds`.
+            Unavailable: it never reached the entity.
+            CommandFailed: the entity's code failed on it twice.
+            OutcomeUnknown: it reached the entity, which ended without a reply.
         """
         if not self.is_open:
             raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
         future = self._engine.ask(self._region, Envelope(shard, key, message))
         late = partial(DeadlinePassed, self.name, key, what, seconds)
-        return await self._deadlines.wait(future, seconds, late)
+        try:
+            return await self._deadlines.wait(future, seconds, late)
+        except Undeliverable as error:
+            raise Unavailable(f"{self.name} {key!r} took no {what!r}: {error}") from error
+        except HandlerFailed as error:
+            raise CommandFailed(self.name, key, what, str(error)) from error
+        except AskFailed as error:
+            raise OutcomeUnknown(f"{self.name} {key!r} left {what!r} unanswered: {error}") from error
 
     def tell(self, shard: int, key: str, message: Any) -> None:
         """Send `message` to the actor `key`, without an answer."""
