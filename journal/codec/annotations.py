@@ -84,7 +84,7 @@ class Shapes:
             SCALARS.get(cls) or self._container(cls, get_args(target), target, where) or self._class(cls, target, where)
         )
 
-    def _container(self, cls: type, arguments: tuple[Any, ...], target: Any, where: str) -> Shape | None:
+    def _container(self, cls: Any, arguments: tuple[Any, ...], target: Any, where: str) -> Shape | None:
         if cls not in _EXAMPLES:
             return None
         if not arguments and str(target) not in ("tuple[()]", "typing.Tuple[()]"):
@@ -94,7 +94,7 @@ class Shapes:
         if cls is dict:
             return Keyed(self.of(arguments[0], f"{where} key"), self.of(arguments[1], f"{where}[…]"))
         item = self.of(arguments[0], f"{where}[…]")
-        return Many(cls, item) if issubclass(cls, (list, tuple)) else Distinct(cls, item)
+        return Many(cls, item) if cls in (list, tuple) else Distinct(cls, item)
 
     def _union(self, target: Any, where: str) -> Shape:
         members = union_members(target)
@@ -214,7 +214,7 @@ def _is_record(cls: type) -> bool:
     return (
         dataclasses.is_dataclass(cls)
         or attrs.has(cls)
-        or hasattr(cls, "_fields")
+        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
         # An exception with a constructor of its own is stored by what that takes, any other by its `args`.
         or (issubclass(cls, BaseException) and inspect.isfunction(cls.__init__))
     )
@@ -246,7 +246,7 @@ def _field_annotations(cls: type) -> dict[str, Any]:
     elif dataclasses.is_dataclass(cls):
         declared = dataclasses.fields(cls)
     else:
-        return resolved(cls if hasattr(cls, "_fields") else inspect.getattr_static(cls, "__init__"), cls.__qualname__)
+        return resolved(cls if issubclass(cls, tuple) else inspect.getattr_static(cls, "__init__"), cls.__qualname__)
     hints = resolved(cls, cls.__qualname__)
     for field in declared:
         if not field.init or getattr(field, "alias", field.name) != field.name:

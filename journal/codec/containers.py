@@ -24,6 +24,7 @@ class Many(Shape):
         self.classes, self.kinds = frozenset({cls}), frozenset({list})
         self._cls, self._item = cls, item
         encode_item, decode_item, expected = item.encode, item.decode, self.expected
+        expected_plain = expected if cls is list else f"{expected} (as list)"
 
         def encode(value: Any) -> Any:
             if value.__class__ is not cls:
@@ -32,7 +33,7 @@ class Many(Shape):
 
         def decode(plain: Any, _: Any) -> Any:
             if plain.__class__ is not list:
-                raise misfit(plain, expected)
+                raise misfit(plain, expected_plain)
             return [decode_item(one, None) for one in plain]
 
         self.encode = encode
@@ -64,7 +65,7 @@ class Distinct(Shape):
 
         def decode(plain: Any, _: Any) -> Any:
             if plain.__class__ is not list:
-                raise misfit(plain, expected)
+                raise misfit(plain, f"{expected} (as list)")
             items = cls([decode_item(one, None) for one in plain])
             if len(items) != len(plain):
                 raise Misfit(f"{expected} that holds an item twice")
@@ -100,7 +101,7 @@ class Fixed(Shape):
 
         def decode(plain: Any, _: Any) -> Any:
             if plain.__class__ is not list or len(plain) != count:
-                raise _wrong_length(plain, list, expected)
+                raise _wrong_length(plain, list, f"{expected} (as list)")
             return tuple([decode_item(one, None) for decode_item, one in zip(decoders, plain, strict=True)])
 
         self.encode, self.decode = encode, decode
@@ -200,7 +201,7 @@ def _indexed(item: Shape, values: Sequence[Any]) -> Sequence[Part]:
     return [Part(f"[{at}]", item, one) for at, one in enumerate(values)]
 
 
-def _wrong_length(found: Any, cls: type, expected: str) -> Misfit:
+def _wrong_length(found: Any, cls: type[list[Any] | tuple[Any, ...]], expected: str) -> Misfit:
     if found.__class__ is cls:
         return Misfit(f"a {cls.__name__} of {len(found)} where {expected} is expected")
     return misfit(found, expected)

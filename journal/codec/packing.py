@@ -8,7 +8,7 @@ from typing import Any
 from msgpack import Packer, unpackb
 
 from journal.codec.errors import MisfitPayload, NestedTooDeep, PayloadTooLarge, UnencodableValue, UnreadablePayload
-from journal.codec.shapes import Misfit, Part, Shape
+from journal.codec.shapes import Misfit, Part, Shape, exception_text
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 128
@@ -155,7 +155,7 @@ def _reason(error: Exception) -> str:
         return f"text that is not valid Unicode (a lone surrogate at {error.start})"
     if isinstance(error, OverflowError):
         return "an int outside of what msgpack holds, -2**63 to 2**64 - 1"
-    return f"{type(error).__name__}: {error}"
+    return exception_text(error)
 
 
 def _cause(error: Exception) -> Exception | None:

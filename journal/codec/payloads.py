@@ -7,14 +7,16 @@ from types import NoneType
 from typing import Any, Generic, TypeVar, get_origin, overload
 
 from journal.codec.annotations import Shapes, union_members
-from journal.codec.errors import NameTaken, UnknownType, UnnamedType, UnreadablePayload
+from journal.codec.errors import MisfitPayload, NameTaken, UnknownType, UnnamedType, UnreadablePayload
 from journal.codec.naming import StoredAs, stored_as
 from journal.codec.packing import MAX_BYTES, ByteForm, unpacked
+from journal.codec.shapes import shown
 from journal.codec.upcasting import Upcaster, Upcasting
 from journal.codec.values import UnknownFields
 
 T = TypeVar("T")
 _NOTHING = StoredAs("None", 1)
+_NO_VERSION = 2**63
 
 
 class PayloadCodec(Generic[T]):
@@ -118,17 +120,20 @@ class PayloadCodec(Generic[T]):
         return form.decode(data)  # type: ignore[no-any-return]  # the readers were built for T
 
     def _decode_old(self, name: str, version: int, data: bytes) -> T:
-        if not isinstance(name, str) or type(version) is not int:
-            raise UnreadablePayload(f"type {name!r}, version {version!r}", "a name is text, a version a number")
-        plain = unpacked(data, f"{name} (version {version})", self.max_bytes)
-        name, plain = self._upcasting.apply(name, version, plain)
-        return self._readers[name, self._versions[name]].restore(plain)  # type: ignore[no-any-return]  # as in decode
+        if not isinstance(name, str) or type(version) is not int or not 0 < version < _NO_VERSION:
+            raise UnreadablePayload(f"a payload of type {shown(name)}", "a name is text, a version 1, 2, 3, …")
+        found = f"{shown(name)} (version {version})"
+        self._upcasting.check(name, version)
+        current, plain = self._upcasting.apply(name, version, unpacked(data, found, self.max_bytes))
+        try:
+            return self._readers[current, self._versions[current]].restore(plain)  # type: ignore[no-any-return]  # as above
+        except MisfitPayload as error:
+            raise MisfitPayload(f"{error.path}, upcast from {found}", error.reason) from error.__cause__
 
 
 def _listed(types: Any) -> list[Any]:
-    if isinstance(types, (list, tuple, set, frozenset)) or (
-        isinstance(types, Iterable) and not isinstance(types, type)
-    ):
+    # An alias such as Page[Seat] can be iterated over, too, but is one type.
+    if isinstance(types, Iterable) and not isinstance(types, type) and get_origin(types) is None:
         return list(dict.fromkeys(member for one in types for member in union_members(one)))
     return union_members(types)
 

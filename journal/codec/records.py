@@ -46,17 +46,18 @@ class Record(Shape):
 
     def _decoder(self, generated: Callable[[Any], Any]) -> Decode:
         known = frozenset(field.name for field in self.fields)
-        count, expected, ignore_unknown = len(known), self.expected, self._ignore_unknown
+        count, expected = len(known), f"{self.expected} (as map)"
+        optional = any(not field.required for field in self.fields)
+        refuse_unknown = not self._ignore_unknown
 
         def decode(plain: Any, _: Any) -> Any:
             if plain.__class__ is not dict:
                 raise misfit(plain, expected)
-            # As many as there are fields, and those without default found: then none is unknown. The rest look closer.
-            if not ignore_unknown and (len(plain) > count or (optional and not known.issuperset(plain))):
+            # Where every field is required, the count suffices: with one unknown, one of them would be missing.
+            if refuse_unknown and (len(plain) > count or (optional and not known.issuperset(plain))):
                 raise Misfit("unknown fields")
             return generated(plain)
 
-        optional = any(not field.required for field in self.fields)
         return decode
 
     def parts(self, value: Any) -> Sequence[Part]:

@@ -9,6 +9,7 @@ out.
 from __future__ import annotations
 
 import reprlib
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +101,11 @@ def misfit(found: Any, expected: str) -> Misfit:
 def an(noun: str) -> str:
     """The noun with its article."""
     return noun if noun == "NoneType" else f"{'an' if noun[0] in 'aeiouAEIO' else 'a'} {noun}"
+
+
+def exception_text(error: BaseException) -> str:
+    """Type and message of an exception, even if its own `__str__` raises."""
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def shown(value: Any) -> str:

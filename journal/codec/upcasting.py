@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from journal.codec.errors import BadUpcasters, MissingUpcaster, NewerVersion, UnknownType, UpcastFailed
+from journal.codec.shapes import exception_text, shown
 
 Upcast = Callable[[Any], Any]
 
@@ -68,6 +69,15 @@ class Upcasting:
         for step in self._steps.values():
             self._follow(step)
 
+    def check(self, name: str, version: int) -> None:
+        """Refuse a name and version from which no step leads on, before the payload is looked at.
+
+        Raises:
+            UnknownType, NewerVersion, MissingUpcaster: which of them it is.
+        """
+        if (name, version) not in self._steps and self._current.get(name) != version:
+            raise self._no_way_on(name, version)
+
     def apply(self, name: str, version: int, plain: Any) -> tuple[str, Any]:
         """Take a raw payload to a name and version that this program has a class for; the name, and the new payload.
 
@@ -79,35 +89,47 @@ class Upcasting:
         for _ in range(len(self._steps) + 1):
             if self._current.get(name) == version:
                 return name, plain
-            step = self._steps.get((name, version))
-            if step is None:
-                raise self._no_way_on(name, version)
-            name, version, plain = _taken(step, plain)
+            self.check(name, version)
+            name, version, plain = _taken(self._steps[name, version], plain)
         raise UpcastFailed(name, version, "the upcasters lead in a circle")
 
     def _follow(self, start: Upcaster) -> None:
         """Check that the declared steps from `start` on lead to a class."""
+        self._check_start(start)
         passed, step = [start], start
         while self._current.get(step.to_name) != step.to_version:
             following = self._steps.get((step.to_name, step.to_version))
-            if following is None and step.to_name not in self._current:
-                return  # another codec's: a program may hand all its upcasters to each
             if following is None:
-                raise BadUpcasters(
-                    f"the upcasters from version {start.version} of {start.name!r} end at version {step.to_version} of "
-                    f"{step.to_name!r}: {self._no_way_on(step.to_name, step.to_version)}"
-                )
-            if following in passed:
-                raise BadUpcasters(f"the upcasters lead in a circle: {_shown([*passed, following])}")
+                return self._check_end(step)
             passed.append(following)
+            if following in passed[:-1]:
+                circle = " → ".join(f"{one.name!r} {one.version}" for one in passed)
+                raise BadUpcasters(f"the upcasters lead in a circle: {circle}")
             step = following
+        return None
+
+    def _check_start(self, start: Upcaster) -> None:
+        known = self._current.get(start.name)
+        if known is not None and start.version >= known:
+            raise BadUpcasters(
+                f"an upcaster starts from version {start.version} of {start.name!r}, "
+                f"but its class is in version {known}: raise the version of the class"
+            )
+
+    def _check_end(self, last: Upcaster) -> None:
+        # Unknown names are another codec's: a program may hand all its upcasters to each.
+        if last.to_name in self._current:
+            raise BadUpcasters(
+                f"the upcasters end at version {last.to_version} of {last.to_name!r}: "
+                f"{self._no_way_on(last.to_name, last.to_version)}"
+            )
 
     def _no_way_on(self, name: str, version: int) -> UnknownType | NewerVersion | MissingUpcaster:
         known = self._current.get(name)
         if known is not None and version > known:
             return NewerVersion(name, version, known)
         if known is None and not any(step.name == name for step in self._steps.values()):
-            return UnknownType(f"type {name!r} (version {version})", self._current)
+            return UnknownType(f"type {shown(name)} (version {version})", self._current)
         return MissingUpcaster(name, version)
 
 
@@ -115,12 +137,8 @@ def _taken(step: Upcaster, plain: Any) -> tuple[str, int, Any]:
     try:
         result = step.function(plain)
     except Exception as error:  # the user's function may raise anything; it becomes the reason
-        raise UpcastFailed(step.name, step.version, f"{type(error).__name__}: {error}") from error
+        raise UpcastFailed(step.name, step.version, exception_text(error)) from error
     name, payload = result if isinstance(result, tuple) and len(result) == 2 else (step.to_name, result)
     if not isinstance(name, str) or (payload is None and plain is not None):
         raise UpcastFailed(step.name, step.version, f"it returned {type(payload).__name__}: return the new payload")
     return name, step.to_version, payload
-
-
-def _shown(steps: Iterable[Upcaster]) -> str:
-    return " → ".join(f"{step.name!r} {step.version}" for step in steps)
