@@ -99,11 +99,12 @@ def checked_table(table: TableSpec) -> TableSpec:
     names = [checked_name(column.name) for column in table.columns]
     if len(set(names)) != len(names):
         raise InvalidName(f"table {table.name!r}: a column's name appears twice")
+    if not SYSTEM_COLUMNS.isdisjoint(names):
+        raise InvalidName(f"table {table.name!r}: no column can be called {', '.join(sorted(SYSTEM_COLUMNS))}")
     for column in table.columns:
         if column.kind not in KINDS:
-            raise ValueError(
-                f"table {table.name!r}, column {column.name!r}: kind {column.kind!r} is none of {[*KINDS]}"
-            )
+            place = f"table {table.name!r}, column {column.name!r}"
+            raise ValueError(f"{place}: kind {column.kind!r} is none of {', '.join(KINDS)}")
     if [column.kind for column in table.columns if column.name == table.key] != ["text"]:
         raise ValueError(f"table {table.name!r}: its key {table.key!r} must be one of its columns, of kind text")
     if not set(table.indexes) <= set(names) or len(set(table.indexes)) != len(table.indexes):
