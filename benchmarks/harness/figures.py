@@ -79,5 +79,5 @@ def show(console: Console, title: str, figures: Sequence[Figure]) -> None:
 
 def readable(value: float, unit: str = "") -> str:
     """A number with as many digits as a reader needs, and its unit."""
-    digits = 0 if abs(value) >= 100 or value == int(value) else 2
+    digits = 0 if abs(value) >= 100 or float(value).is_integer() else 2
     return f"{value:,.{digits}f} {unit}".rstrip()
