@@ -37,6 +37,7 @@ from sharding.actors.errors import (
 )
 from sharding.actors.outcome import Outcome
 from sharding.actors.run_queue import Budget
+from sharding.actors.system_base import AsyncioSystemBase
 
 __all__ = [
     "ActorSource",
@@ -44,6 +45,7 @@ __all__ = [
     "Address",
     "AskFailed",
     "AsyncActor",
+    "AsyncioSystemBase",
     "BlockingCallOnLoop",
     "Budget",
     "DiedUnanswered",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,9 @@ class Engine:
         self.root = Cell(self, None, "Root", 0)
         self._global_names: dict[str, Address] = {}
         self._checked: dict[Cell, dict[str, Any] | None] = {}
-        self._emptied: asyncio.Event | None = None
+        self._emptied = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._when_closed: list[Callable[[], None]] = []
         self._shutdown: asyncio.Task[ShutdownReport] | None = None
 
     def next_number(self) -> int:
@@ -119,7 +122,7 @@ class Engine:
             EngineStopped: the engine is shut down.
             Exception: what creating a top-level actor raised.
         """
-        if self._shutdown is not None:
+        if self._shutdown is not None and parent is None:
             raise EngineStopped("the engine is shut down and creates no more actors")
         if global_name is not None and global_name in self._global_names:
             return self._global_names[global_name]
@@ -133,6 +136,9 @@ class Engine:
         return cell.address
 
     def _bring_to_life(self, cell: Cell, source: ActorSource, requirements: dict[str, Any] | None, above: Cell) -> None:
+        if self._shutdown is not None:
+            cell.abandon()
+            return
         try:
             found = creation.resolve(source)
             cell.start(creation.make(found, self.capabilities, requirements))
@@ -228,7 +234,10 @@ class Engine:
 
     def is_loop_thread(self) -> bool:
         """Whether the caller is on the thread that runs this engine's loop now."""
-        return asyncio._get_running_loop() is self.loop
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
 
     # ---- the end
 
@@ -251,22 +260,34 @@ class Engine:
 
     async def _stop_all(self, timeout: float) -> ShutdownReport:
         end = self.loop.time() + timeout
-        self._emptied = asyncio.Event()
         for cell in list(self.root.children or ()):
             cell.accept(ActorExitRequest(), self.address)
         if self.root.children:
+            self._emptied.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), timeout)
         hung_tasks = await self.leaving.wait(max(0.0, end - self.loop.time()))
         report = ShutdownReport(tuple(cell.name for cell in self.root.children or ()), tuple(hung_tasks))
         if not report.clean:
             _log.error("not everything had ended after %s s: %s", timeout, report)
+        self._closed.set()
+        for call in self._when_closed:
+            call()
         return report
 
     def root_emptied(self) -> None:
         """The last top-level actor is gone."""
-        if self._emptied is not None:
-            self._emptied.set()
+        self._emptied.set()
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Call this on the loop once the shutdown is over."""
+        self._when_closed.append(call)
+
+    async def wait_closed(self) -> None:
+        """Wait until the engine has been shut down, by whomever."""
+        await self._closed.wait()
+        assert self._shutdown is not None
+        await asyncio.wait([self._shutdown])
 
 
 def _cell_of(parent: Address) -> Cell:

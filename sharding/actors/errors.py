@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, ActorSystemFailure
 
 __all__ = [
     "ActorsError",
@@ -22,7 +22,7 @@ class ActorsError(Exception):
     """Root of every error the actor engine raises itself."""
 
 
-class EngineStopped(ActorsError):
+class EngineStopped(ActorsError, ActorSystemFailure):
     """The engine was shut down: it creates no more actors and takes no more calls."""
 
 

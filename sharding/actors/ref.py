@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sharding.actors.engine import Engine
     from sharding.actors.waits import Waits
 
-__all__ = ["ActorRef"]
+__all__ = ["ActorRef", "no_sources"]
 
 
 class ActorRef:
@@ -40,7 +40,7 @@ class ActorRef:
         self, actor_class: Any, requirements: dict[str, Any] | None, global_name: str | None, source_hash: str | None
     ) -> Address:
         if source_hash is not None:
-            raise _no_sources()
+            raise no_sources()
         return self.engine.create(actor_class, parent=self.address, requirements=requirements, global_name=global_name)
 
     def actor_send(self, target: ActorAddress, message: Any) -> None:
@@ -74,17 +74,18 @@ class ActorRef:
         """Accepted and without effect, as above."""
 
     def registerSourceAuthority(self, address: Address) -> NoReturn:
-        raise _no_sources()
+        raise no_sources()
 
     def notifyOnSourceAvailability(self, address: Address, enable: bool) -> None:
         """Accepted and without effect: no sources are ever loaded."""
 
     def loadActorSource(self, source: Any) -> NoReturn:
-        raise _no_sources()
+        raise no_sources()
 
     def unloadActorSource(self, source_hash: str) -> NoReturn:
-        raise _no_sources()
+        raise no_sources()
 
 
-def _no_sources() -> SourceLoadingUnsupported:
+def no_sources() -> SourceLoadingUnsupported:
+    """The error for everything that has to do with sources loaded at run time."""
     return SourceLoadingUnsupported("actor sources are not loaded at run time: import the actor's module instead")

@@ -1,0 +1,1 @@
+"""Thespian's own test suite, on our system base."""
