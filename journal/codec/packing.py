@@ -91,7 +91,7 @@ class ByteForm:
             lambda part: self._pack(part.shape.encode(part.item)),
             lambda part: part.shape.parts(part.item),
         )
-        return UnencodableValue(path, _reason(error))
+        return UnencodableValue(path, _why_unencodable(error))
 
     def _misfit(self, plain: Any, error: Exception) -> Exception:
         if isinstance(error, (RecursionError, NestedTooDeep)):
@@ -102,7 +102,7 @@ class ByteForm:
             lambda part: part.shape.decode(part.item, None),
             lambda part: part.shape.plain_parts(part.item),
         )
-        return MisfitPayload(path, last.shape.flaw(last.item) or _reason(error))
+        return MisfitPayload(path, last.shape.flaw(last.item) or _why_misfit(error))
 
 
 def unpacked(data: bytes, what: str, max_bytes: int) -> Any:
@@ -148,14 +148,16 @@ def _first_failure(
     return None
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, Misfit):
-        return str(error)
+def _why_misfit(error: Exception) -> str:
+    return str(error) if isinstance(error, Misfit) else exception_text(error)
+
+
+def _why_unencodable(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return f"text that is not valid Unicode (a lone surrogate at {error.start})"
     if isinstance(error, OverflowError):
         return "an int outside of what msgpack holds, -2**63 to 2**64 - 1"
-    return exception_text(error)
+    return _why_misfit(error)
 
 
 def _cause(error: Exception) -> Exception | None:

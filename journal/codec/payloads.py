@@ -51,7 +51,7 @@ class PayloadCodec(Generic[T]):
 
     @overload
     def __init__(
-        self,
+        self: PayloadCodec[Any],
         types: object,
         upcasters: Iterable[Upcaster] = ...,
         *,
@@ -94,7 +94,7 @@ class PayloadCodec(Generic[T]):
             UnencodableValue: a field does not fit its annotation, or msgpack cannot hold it. The message says where.
             PayloadTooLarge, NestedTooDeep: it is over a limit.
         """
-        known = self._writers.get(value.__class__)
+        known = self._writers.get(type(value))
         if known is None:
             raise UnknownType(f"class {type(value).__qualname__}", self._versions)
         name, version, form = known

@@ -43,7 +43,12 @@ class ValueCodec(Generic[T]):
 
     @overload
     def __init__(
-        self, annotation: object, *, what: str = ..., max_bytes: int = ..., unknown_fields: UnknownFields = ...
+        self: ValueCodec[Any],
+        annotation: object,
+        *,
+        what: str = ...,
+        max_bytes: int = ...,
+        unknown_fields: UnknownFields = ...,
     ) -> None: ...
 
     def __init__(
