@@ -52,10 +52,13 @@ class Rejection(Exception):
     """
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self) and other.args == self.args
+        if type(other) is not type(self) or vars(other) != vars(self):
+            return False
+        # `args` are what the constructor was called with by position, so fields given by name are not among them.
+        return bool(vars(self)) or other.args == self.args
 
     def __hash__(self) -> int:
-        return hash((type(self), self.args))
+        return hash((type(self), tuple(vars(self)) or self.args))
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
