@@ -15,7 +15,7 @@ from aecorpy.entity import Entity, failure
 from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName
 from aecorpy.fold import Fold
 from aecorpy.snapshotting import Snapshotting
-from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec
+from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec
 from journal.records import checked_name
 from journal.tagging import Tagging
 
@@ -75,9 +75,9 @@ class Behaviour(Generic[T]):
                 entity.snapshotting,
                 PayloadCodec(events, entity.upcasters),
                 _snapshot_codec(entity, state),
-                ValueCodec(state),
+                ValueCodec(state, what=f"state of {entity.__name__}"),
                 {name: ArgumentsCodec(spec.method) for name, spec in commands.items()},
-                {name: ValueCodec(_reply_type(spec)) for name, spec in commands.items()},
+                {name: reply_codec(spec.method) for name, spec in commands.items()},
                 PayloadCodec(entity.rejections, class_names=True),
             )
         except (BadPayload, InvalidName) as error:
@@ -117,7 +117,3 @@ def _snapshot_codec(entity: type[Entity[Any, Any]], state: Any) -> PayloadCodec[
     union = get_origin(state) in (Union, types.UnionType)
     kept = [member for member in (get_args(state) if union else (state,)) if member is not types.NoneType]
     return PayloadCodec(kept, entity.upcasters)
-
-
-def _reply_type(spec: CommandSpec) -> Any:
-    return spec.method.__annotations__.get("return")

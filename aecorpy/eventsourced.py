@@ -15,6 +15,7 @@ behind it fail.
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ class EntityRuntime:
             error = RuntimeError("the command suspended although its code holds no await")
         except StopIteration as end:
             value = end.value
-        except Exception as raised:  # noqa: BLE001 - whatever a command raises is its caller's, typed by `_end`
+        except (Exception, CancelledError) as raised:  # noqa: BLE001 - whatever a command raises is its caller's, typed by `_end`
             error = raised
         self._end(entity, command, sender, before, value, error)
 
