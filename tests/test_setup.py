@@ -20,11 +20,9 @@ from tests.waiting import eventually
 START_AND_REPORT = """
 import sys
 from tests.postgres_server import PostgresServer
-server = PostgresServer()
-server.start()
-print(server.pid, server._folder, flush=True)
-sys.stdin.read()
-server.close()
+with PostgresServer() as server:
+    print(server.pid, server._folder, flush=True)
+    sys.stdin.read()
 """
 
 
