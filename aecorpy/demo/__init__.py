@@ -1,0 +1,1 @@
+"""Two domains to read and to run: concert bookings (`python -m aecorpy.demo`) and permits (`… .demo.permits`)."""
