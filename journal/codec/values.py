@@ -104,6 +104,7 @@ class ArgumentsCodec:
             _parameter(function, self._name, parameter, shapes) for parameter in _parameters_to_store(function)
         ]
         self._positional = [field.name for field in self._fields if not field.keyword]
+        self._names = frozenset(field.name for field in self._fields)
         self._required = frozenset(field.name for field in self._fields if field.required)
         self._form = ByteForm(_Arguments(self._fields), self._name, max_bytes, recursive=shapes.recursive)
 
@@ -118,9 +119,8 @@ class ArgumentsCodec:
         if args:
             self._check_positional(args, kwargs)
             kwargs = {**dict(zip(self._positional, args, strict=False)), **kwargs}
-        if not self._required <= kwargs.keys():
-            missing = ", ".join(repr(name) for name in self._positional_first(self._required - kwargs.keys()))
-            raise BadArguments(f"{self._name}() is called without {missing}")
+        if not self._required <= kwargs.keys() <= self._names:
+            raise self._wrong_names(kwargs)
         return self._form.encode(kwargs)
 
     def decode(self, data: bytes) -> dict[str, Any]:
@@ -140,8 +140,12 @@ class ArgumentsCodec:
         if twice:
             raise BadArguments(f"{self._name}() is given {twice[0]!r} twice")
 
-    def _positional_first(self, names: frozenset[str]) -> list[str]:
-        return [field.name for field in self._fields if field.name in names]
+    def _wrong_names(self, kwargs: dict[str, Any]) -> BadArguments:
+        unknown = [name for name in kwargs if name not in self._names]
+        if unknown:
+            return BadArguments(f"{self._name}() has no parameter {unknown[0]!r}")
+        missing = [repr(field.name) for field in self._fields if field.required and field.name not in kwargs]
+        return BadArguments(f"{self._name}() is called without {', '.join(missing)}")
 
 
 def reply_codec(function: Callable[..., Any], *, max_bytes: int = MAX_BYTES) -> ValueCodec[Any]:
@@ -174,8 +178,6 @@ class _Arguments(Shape):
 
         def encode(value: dict[str, Any]) -> Any:
             # In the order of the parameters, so that the way of calling does not change the bytes.
-            if not encoders.keys() >= value.keys():
-                raise Misfit(f"no parameter is called {next(name for name in value if name not in encoders)!r}")
             return {name: encoder(value[name]) for name, encoder in encoders.items() if name in value}
 
         def decode(plain: Any, _: Any) -> Any:
