@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from thespian.actors import Actor
 
 from aecorpy.behaviour import Behaviour
-from aecorpy.errors import Fenced, InvalidDefinition, Overloaded
+from aecorpy.errors import Fenced, InvalidDefinition, Overloaded, Unavailable
 from aecorpy.eventsourced import EntityLimits, EntityRuntime
 from aecorpy.messages import Refused
 from journal.contract import Database
@@ -60,7 +60,12 @@ class EventsourcedHost(ShardHost):
     async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
         """Claim `shard` under the epoch after the stored one."""
         async with self._opening:
-            epoch = await self._claim(shard)
+            try:
+                epoch = await self._claim(shard)
+            except (Fenced, Unavailable):
+                raise
+            except Exception as error:  # what the claim's outcome was matters to nobody: no command has begun
+                raise Unavailable(f"{self._behaviour.name} shard {shard} cannot be opened: {error!r}") from error
         runtime = EntityRuntime(
             self._behaviour,
             shard,
