@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from journal.errors import Conflict, InvalidName, JournalError
 from journal.fences import fenced_shard
@@ -15,13 +15,14 @@ class Admission:
     Args:
         journal: the journal's name, for messages.
         shards: the rows of the shards that occur in the batch, as they are before it.
-        last_seq_nrs: the last sequence number of each entity in the batch that has events.
+        last_seq_nr: looks up the last sequence number of an entity before the batch, 0 if it has no events.
     """
 
-    def __init__(self, journal: str, shards: Mapping[int, ShardHead], last_seq_nrs: Mapping[str, int]) -> None:
+    def __init__(self, journal: str, shards: Mapping[int, ShardHead], last_seq_nr: Callable[[str], int]) -> None:
         self._journal = journal
         self._shards = shards
-        self._last_seq_nrs = dict(last_seq_nrs)
+        self._look_up = last_seq_nr
+        self._last_seq_nrs: dict[str, int] = {}
         self._failed: set[str] = set()
         self.heads = {shard: row.head for shard, row in shards.items()}
 
@@ -43,7 +44,12 @@ class Admission:
             checked_key(append.key)
         except InvalidName as error:
             return error
-        found = self._last_seq_nrs.get(append.key, 0)
+        found = self._last_seq_nr(append.key)
         if append.seq_nr != found + 1 or append.key in self._failed:
             return Conflict(self._journal, append.key, append.seq_nr, found)
         return None
+
+    def _last_seq_nr(self, key: str) -> int:
+        if key not in self._last_seq_nrs:
+            self._last_seq_nrs[key] = self._look_up(key)
+        return self._last_seq_nrs[key]

@@ -127,6 +127,15 @@ def checked_rows(table: TableSpec, rows: Sequence[Sequence[Any]]) -> list[tuple[
     return checked
 
 
+def checked_keys(keys: Sequence[str]) -> list[str]:
+    """Return `keys` if each can be a row's key.
+
+    Raises:
+        InvalidName: one cannot.
+    """
+    return [checked_key(key) for key in keys]
+
+
 def checked_value(table: TableSpec, name: str, value: Any) -> Any:
     """Return `value` in the form in which column `name` gives it back; None stays None.
 

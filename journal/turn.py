@@ -108,9 +108,12 @@ class Hold:
 
         Raises:
             Unavailable: it has expired; the transaction was rolled back.
+            RuntimeError: it was given back.
         """
         if self._reason:
             raise Unavailable(f"{self._turn._what}: the transaction was rolled back: {self._reason}")
+        if self._released:
+            raise RuntimeError(f"{self._turn._what}: the transaction has ended")
 
     def expire(self, reason: str) -> None:
         """End the hold against its holder's will."""

@@ -30,9 +30,7 @@ class MemoryJournal(JournalStore):
         """See `JournalStore.append`."""
         await self._turn.passed()
         recorded_at = self._clock()
-        keys = {append.key for append in batch}
-        last_seq_nrs = {key: len(self._entities[key]) for key in keys if key in self._entities}
-        admission = Admission(self.name, dict(enumerate(self._shards)), last_seq_nrs)
+        admission = Admission(self.name, dict(enumerate(self._shards)), self._last_seq_nr)
         outcomes = [admission.admit(append) for append in batch]
         rows = [
             row
@@ -42,6 +40,9 @@ class MemoryJournal(JournalStore):
         ]
         self._keep(rows, admission.heads)
         return outcomes
+
+    def _last_seq_nr(self, key: str) -> int:
+        return len(self._entities.get(key, ()))
 
     def _keep(self, rows: list[tuple[Any, ...]], heads: Mapping[int, int]) -> None:
         for row in rows:

@@ -10,7 +10,7 @@ from journal.contract import Transaction
 from journal.errors import JournalError, SchemaMismatch
 from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets, Place
 from journal.records import ConsumerOffset, DeadLetter, OffsetMove, TableSpec
-from journal.tables import checked_rows, checked_table, column_place
+from journal.tables import checked_keys, checked_rows, checked_table, column_place
 
 Rows = dict[str, tuple[Any, ...]]
 
@@ -83,7 +83,7 @@ class MemoryTransaction(Transaction):
         """See `Transaction.get_rows`."""
         self._check()
         committed, changed = self._tables.rows(table), self._changed.get(table.name, {})
-        found = {key: changed[key] if key in changed else committed.get(key) for key in keys}
+        found = {key: changed[key] if key in changed else committed.get(key) for key in checked_keys(keys)}
         return {key: row for key, row in found.items() if row is not None}
 
     async def put_rows(self, table: TableSpec, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -98,7 +98,7 @@ class MemoryTransaction(Transaction):
         """See `Transaction.delete_rows`."""
         self._check()
         self._tables.rows(table)
-        self._changed.setdefault(table.name, {}).update(dict.fromkeys(keys))
+        self._changed.setdefault(table.name, {}).update(dict.fromkeys(checked_keys(keys)))
 
     def commit(self) -> None:
         """Apply everything.

@@ -1,0 +1,107 @@
+"""One connection to a SQLite file: how it is opened, and how a transaction on it begins and ends."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from journal.errors import Unavailable
+from journal.sqlite.failures import at_commit
+
+T = TypeVar("T")
+
+OLDEST = (3, 38, 0)  # RETURNING and JSON built in
+
+
+@dataclass(frozen=True)
+class SqliteFile:
+    """A SQLite file and how long, in seconds, to wait for another process that has it locked."""
+
+    path: str
+    busy_timeout: float
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection that reads and writes.
+
+        Raises:
+            Unavailable: the folder is not there, or the file cannot be used the way a journal needs.
+            sqlite3.Error: it cannot be opened.
+        """
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise Unavailable(
+                f"this Python has SQLite {sqlite3.sqlite_version}: {'.'.join(map(str, OLDEST))} is needed"
+            )
+        if not Path(self.path).parent.is_dir():
+            raise Unavailable(f"SQLite file {self.path}: its folder {Path(self.path).parent} does not exist")
+        connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, cached_statements=512)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def connect_to_read(self) -> sqlite3.Connection:
+        """Open a connection that only reads. Raises as `connect` does."""
+        connection = self.connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        # Without it a REPLACE would delete an event without asking the trigger that forbids it.
+        connection.execute("PRAGMA recursive_triggers = ON")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise Unavailable(f"SQLite file {self.path}: no write-ahead log here (mode {mode!r}): use a local disk")
+        connection.execute("PRAGMA synchronous = FULL")  # an answered command must survive a power cut
+
+    def in_transaction(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` under the file's write lock and commit it; roll back if it raises.
+
+        Raises:
+            Unavailable, OutcomeUnknown: COMMIT failed.
+        """
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+        except BaseException:
+            roll_back(connection)
+            raise
+        self.commit(connection)
+        return result
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        """Commit.
+
+        Raises:
+            Unavailable: it did not happen, and the transaction is rolled back.
+            OutcomeUnknown: it may have happened, and the connection is not to be used again.
+        """
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            failure = at_commit(self.path, error)
+            if isinstance(failure, Unavailable):
+                roll_back(connection)
+            raise failure from error
+
+
+class Unusable(Exception):
+    """A connection cannot even roll back: only closing it will."""
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Roll back what is open, if anything is.
+
+    Raises:
+        Unusable: the connection has to be closed.
+    """
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise Unusable(str(error)) from error

@@ -1,0 +1,92 @@
+"""Consumers' offsets and dead letters in a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from journal.contract import DeadLetterStore, OffsetStore
+from journal.fences import fenced_offset
+from journal.records import ConsumerOffset, DeadLetter, OffsetMove
+from journal.sqlite.access import Access
+from journal.sqlite.events import time_of
+from journal.sqlite.statements import statements
+
+
+class SqliteOffsets(OffsetStore):
+    """The offsets of all consumers."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def read(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """See `OffsetStore.read`."""
+        return await self._access.read(partial(_read, consumer=consumer))
+
+    async def claim(self, consumer: str, tags: Sequence[str], epoch: int) -> dict[str, int]:
+        """See `OffsetStore.claim`."""
+        return await self._access.write(partial(_claim, consumer=consumer, tags=tags, epoch=epoch))
+
+    async def commit(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+        """See `OffsetStore.commit`."""
+        await self._access.write(partial(move, consumer=consumer, moves=moves, epoch=epoch))
+
+
+class SqliteDeadLetters(DeadLetterStore):
+    """What projections set aside."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
+        """See `DeadLetterStore.list`."""
+        return await self._access.read(partial(_letters, consumer=consumer, limit=limit))
+
+
+def move(connection: sqlite3.Connection, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+    """Move offsets within the open transaction.
+
+    Raises:
+        Fenced: on some tag `epoch` is not the current one, or the offset is not the move's `before`.
+    """
+    for tag, before, after in moves:
+        moved = connection.execute(_SQL["move"], (after, consumer, tag, epoch, before)).fetchall()
+        if not moved:
+            raise fenced_offset(consumer, tag, epoch, _find(connection, consumer, tag), before)
+
+
+def set_aside(connection: sqlite3.Connection, letter: DeadLetter) -> None:
+    """Keep a dead letter within the open transaction."""
+    (recorded_at,) = connection.execute(statements("registry")["now"]).fetchone()
+    place = (letter.consumer, letter.tag, letter.offset, letter.key, letter.seq_nr, letter.type_name)
+    connection.execute(_SQL["set_aside"], (*place, letter.error, recorded_at))
+
+
+_SQL = statements("offsets")
+
+
+def _read(connection: sqlite3.Connection, consumer: str) -> dict[str, ConsumerOffset]:
+    return {row[0]: ConsumerOffset(*row) for row in connection.execute(_SQL["read"], (consumer,)).fetchall()}
+
+
+def _find(connection: sqlite3.Connection, consumer: str, tag: str) -> ConsumerOffset | None:
+    row = connection.execute(_SQL["find"], (consumer, tag)).fetchone()
+    return ConsumerOffset(*row) if row else None
+
+
+def _claim(connection: sqlite3.Connection, consumer: str, tags: Sequence[str], epoch: int) -> dict[str, int]:
+    offsets = {}
+    for tag in dict.fromkeys(tags):
+        # A tag that was never claimed counts as claimed under epoch 0, by nobody.
+        rows = connection.execute(_SQL["claim"], (consumer, tag, epoch)).fetchall() if epoch > 0 else []
+        if not rows:
+            raise fenced_offset(consumer, tag, epoch, _find(connection, consumer, tag))
+        offsets[tag] = rows[0][0]
+    return offsets
+
+
+def _letters(connection: sqlite3.Connection, consumer: str, limit: int) -> list[DeadLetter]:
+    rows: list[Any] = connection.execute(_SQL["letters"], (consumer, max(limit, 0))).fetchall()
+    return [DeadLetter(*row[:-1], recorded_at=time_of(row[-1])) for row in rows]

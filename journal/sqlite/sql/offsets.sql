@@ -1,0 +1,32 @@
+-- Locks, throughout: BEGIN IMMEDIATE has taken the file's one write lock before any statement that writes.
+
+-- name: read
+-- Locks: a read snapshot; waits for nobody.
+SELECT tag, position, epoch FROM aecorpy_offset WHERE consumer = ? ORDER BY tag;
+
+-- name: find
+-- Locks: the write lock where it explains a refusal; else a read snapshot.
+SELECT tag, position, epoch FROM aecorpy_offset WHERE consumer = ? AND tag = ?;
+
+-- name: claim
+-- Locks: the write lock. No row returned: the stored epoch is not older, and the whole claim is rolled back.
+INSERT INTO aecorpy_offset (consumer, tag, epoch, position) VALUES (?, ?, ?, 0)
+ON CONFLICT (consumer, tag) DO UPDATE SET epoch = excluded.epoch WHERE epoch < excluded.epoch
+RETURNING position;
+
+-- name: move
+-- Locks: the write lock. No row returned: fenced, by the epoch or by the offset.
+UPDATE aecorpy_offset SET position = ? WHERE consumer = ? AND tag = ? AND epoch = ? AND position = ? RETURNING tag;
+
+-- name: set_aside
+-- Locks: the write lock. Set aside again (after a rebuild), an event keeps one letter, with the last reason.
+INSERT INTO aecorpy_dead_letter (consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (consumer, tag, "offset") DO UPDATE SET
+    key = excluded.key, seq_nr = excluded.seq_nr, type_name = excluded.type_name, error = excluded.error,
+    recorded_at = excluded.recorded_at;
+
+-- name: letters
+-- Locks: a read snapshot; waits for nobody.
+SELECT consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at
+FROM aecorpy_dead_letter WHERE consumer = ? ORDER BY tag, "offset" LIMIT ?;

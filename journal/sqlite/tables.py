@@ -1,0 +1,114 @@
+"""View tables in a SQLite file: the SQL of each, and its values on the way in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from journal.records import Column, TableSpec
+from journal.tables import checked_table
+
+# The declared type tells the kinds apart when a table is opened again. SQLite looks at parts of the word only: TEXT in
+# it keeps a decimal from becoming a float.
+DECLARED = {
+    "text": "TEXT",
+    "integer": "INTEGER",
+    "real": "REAL",
+    "boolean": "BOOLEAN_INTEGER",
+    "bytes": "BLOB",
+    "time": "TIME_TEXT",
+    "decimal": "DECIMAL_TEXT",
+}
+
+Convert: TypeAlias = Callable[[Any], Any]
+
+READ: dict[str, Convert] = {"boolean": bool, "time": datetime.fromisoformat, "decimal": Decimal}
+
+
+def stored(value: Any) -> Any:
+    """A value as SQLite keeps it: a time as text in UTC that sorts, a decimal as text, the rest as it is."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def stored_row(row: Sequence[Any]) -> tuple[Any, ...]:
+    """A row as SQLite keeps it."""
+    return tuple([stored(value) for value in row])
+
+
+class Table:
+    """The SQL of one view table. Its names are validated, its values are always parameters."""
+
+    def __init__(self, table: TableSpec) -> None:
+        self.spec = checked_table(table)
+        names = [f'"{column.name}"' for column in table.columns]
+        every, name, key = ", ".join(names), f'"{table.name}"', f'"{table.key}"'
+        self.select = f"SELECT {every} FROM {name} WHERE {key} IN (SELECT value FROM json_each(?))"
+        self.delete = f"DELETE FROM {name} WHERE {key} IN (SELECT value FROM json_each(?))"
+        updates = ", ".join(f"{column} = excluded.{column}" for column in names if column != key)
+        action = f"UPDATE SET {updates}" if updates else "NOTHING"
+        marks = ", ".join("?" * len(names))
+        self.put = f"INSERT INTO {name} ({every}) VALUES ({marks}) ON CONFLICT ({key}) DO {action}"
+        self._page = f"SELECT {every} FROM {name} WHERE {key} > ?"
+        self._page_end = f" ORDER BY {key} LIMIT ?"
+        self._readers = [READ.get(column.kind) for column in table.columns]
+        self._plain = not any(self._readers)
+
+    def creation(self) -> list[str]:
+        """The statements that create the table and its indexes where they are missing."""
+        table = self.spec
+        columns = ", ".join(_declaration(table, column) for column in table.columns)
+        indexes = [
+            f'CREATE INDEX IF NOT EXISTS "{table.name}__{name}" ON "{table.name}" ("{name}")' for name in table.indexes
+        ]
+        return [f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns})', *indexes]
+
+    def columns(self) -> list[tuple[str, str, bool, bool]]:
+        """Name, declared type, whether it takes no NULL, and whether it is the key, of each column."""
+        key = self.spec.key
+        return [
+            (column.name, DECLARED[column.kind], not column.nullable or column.name == key, column.name == key)
+            for column in self.spec.columns
+        ]
+
+    def is_decimal(self, name: str) -> bool:
+        """Whether a column keeps decimals."""
+        return any(column.kind == "decimal" for column in self.spec.columns if column.name == name)
+
+    def page(self, names: Sequence[str]) -> str:
+        """The query for a page of rows behind a key, with a value for each of `names`, and a limit."""
+        return self._page + "".join(f' AND "{name}" IS ?' for name in names) + self._page_end
+
+    def read(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Rows as they were put, from rows as SQLite keeps them."""
+        if self._plain:
+            return list(rows)
+        return [
+            tuple(
+                [
+                    value if read is None or value is None else read(value)
+                    for read, value in zip(self._readers, row, strict=True)
+                ]
+            )
+            for row in rows
+        ]
+
+
+@lru_cache(maxsize=512)
+def table_of(spec: TableSpec) -> Table:
+    """The SQL for `spec`.
+
+    Raises:
+        ValueError: as `journal.tables.checked_table` says.
+    """
+    return Table(spec)
+
+
+def _declaration(table: TableSpec, column: Column) -> str:
+    if column.name == table.key:
+        return f'"{column.name}" TEXT NOT NULL PRIMARY KEY'
+    return f'"{column.name}" {DECLARED[column.kind]}{"" if column.nullable else " NOT NULL"}'
