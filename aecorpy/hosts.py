@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from thespian.actors import Actor
+from thespian.actors import Actor, ActorExitRequest
 
 from aecorpy.behaviour import Behaviour
 from aecorpy.errors import Fenced, InvalidDefinition, Overloaded, Unavailable
@@ -102,7 +102,9 @@ class EventsourcedHost(ShardHost):
 
 
 class PlainHost(ShardHost):
-    """Shards of a plain actor class: nothing to claim, each key is an instance."""
+    """Shards of a plain actor class: nothing to claim, each key is an instance, which exits when it idles too long."""
+
+    farewell = ActorExitRequest()
 
     def __init__(self, actor: type[Actor], *, idle_seconds: float, max_live: int) -> None:
         self.idle_seconds = idle_seconds

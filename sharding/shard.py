@@ -36,7 +36,7 @@ class Envelope:
 
 
 class Passivate:
-    """From a shard to an idle entity: leave memory, or say `StillBusy`."""
+    """From a shard to an idle entity: leave memory, or say `StillBusy`. Nothing else may be the answer."""
 
 
 class StillBusy(NamedTuple):
@@ -69,10 +69,17 @@ class Population:
 
 
 class ShardHost(ABC):
-    """What an entity type brings: how a shard is taken, how its entities are made, how a caller is refused."""
+    """What an entity type brings: how a shard is taken, how its entities are made, how a caller is refused.
+
+    Attributes:
+        idle_seconds: how long an entity may idle.
+        population: the node's count of the type's entities.
+        farewell: what asks an idle entity to leave; `ActorExitRequest` for actors that do not know `Passivate`.
+    """
 
     idle_seconds: float
     population: Population
+    farewell: Any = Passivate()
 
     @abstractmethod
     async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
@@ -167,9 +174,7 @@ class Shard(AsyncActor):
         population.live += 1
         new_entity = self._new_entity
         assert new_entity is not None, "an open shard has a factory"
-        if not self._sweeping:
-            self._sweeping = True
-            self.wakeupAfter(self._host.idle_seconds)
+        self._sweep_later()
         return self.create_child(lambda: new_entity(key))
 
     # --- opening and losing
@@ -206,6 +211,8 @@ class Shard(AsyncActor):
         _log.error("shard %d is lost: %s", self._number, lost.error)
         self._phase = LOST
         self._lost = lost.error
+        for address, _ in self._leaving.values():  # a busy one will say so, and nobody else would make it leave
+            self.send(address, ActorExitRequest())
         for key, address in [*self._young.items(), *self._old.items()]:
             self._let_go(key, address, ActorExitRequest())
         self._young, self._old = {}, {}
@@ -221,6 +228,10 @@ class Shard(AsyncActor):
             self._passivate(key, self._old.pop(key))
         self._old, self._young = self._young, {}
         if self._old:
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if not self._sweeping:
             self._sweeping = True
             self.wakeupAfter(self._host.idle_seconds)
 
@@ -232,7 +243,7 @@ class Shard(AsyncActor):
             self._passivate(key, generation.pop(key))
 
     def _passivate(self, key: str, address: Address) -> None:
-        self._let_go(key, address, Passivate())
+        self._let_go(key, address, self._host.farewell)
 
     def _let_go(self, key: str, address: Address, how: Any) -> None:
         self._leaving[key] = (address, deque())
@@ -245,6 +256,7 @@ class Shard(AsyncActor):
         address, waiting = self._leaving.pop(key)
         del self._leaving_keys[address]
         self._young[key] = address
+        self._sweep_later()
         for envelope, sender in waiting:
             self._deliver(envelope, sender)
 
