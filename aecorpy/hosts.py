@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -138,4 +139,8 @@ def checked_actor(actor: type) -> type[Actor]:
     """
     if not (isinstance(actor, type) and issubclass(actor, Actor)):
         raise InvalidDefinition(f"{actor!r} is neither an Entity nor a Thespian Actor class")
+    try:
+        inspect.signature(actor).bind()
+    except TypeError as error:
+        raise InvalidDefinition(f"{actor.__name__} cannot be made without arguments: {error}") from error
     return actor
