@@ -1,0 +1,169 @@
+"""Compares what callers were told with what the journal holds and what the view shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from aecorpy import EntityEvent, ImpossibleEvent
+from aecorpy.demo.booking import Booking, BookingEvent, BookingRow, BookingsByClient, BookingState
+from aecorpy.demo.ledger import Answer, Ledger, Told
+from journal.contract import Database
+from journal.events import EventJournal
+from journal.tagging import EventTag
+
+
+@dataclass(slots=True)
+class Audit:
+    """What came of a run, in events.
+
+    Args:
+        acked: events that callers were told are committed.
+        in_journal: events of the run in the journal, without those of commands whose outcome callers do not know.
+        in_view: events that the view's rows of the run have taken in, again without those.
+        lost: missing in the journal, or in the view although in the journal.
+        duplicated: in the journal more often than told (events of commands that were refused included), or in the view
+            more often than in the journal.
+        unknown: commands whose outcome callers do not know.
+        unknown_done: of those, how many are in the journal after all.
+        findings: what is wrong, as text.
+    """
+
+    acked: int = 0
+    in_journal: int = 0
+    in_view: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    unknown: int = 0
+    unknown_done: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all agree."""
+        return not self.findings and self.acked == self.in_journal == self.in_view
+
+    def find(self, what: str, *, lost: int = 0, duplicated: int = 0) -> None:
+        """Write down what is wrong."""
+        self.findings.append(what)
+        self.lost += lost
+        self.duplicated += duplicated
+
+
+Events = Mapping[str, Sequence[EntityEvent[BookingEvent]]]
+
+
+async def events_since(journal: EventJournal[BookingEvent], before: Mapping[int, int], run: str) -> Events:
+    """The events of a run's bookings, by booking.
+
+    Args:
+        journal: where they are.
+        before: the offset of each shard when the run began.
+        run: what its booking ids begin with.
+    """
+    found: dict[str, list[EntityEvent[BookingEvent]]] = {}
+    for shard, offset in before.items():
+        async for event in journal.current_events(EventTag(journal.name, shard), offset):
+            if event.entity_key.startswith(run):
+                found.setdefault(event.entity_key, []).append(event)
+    return found
+
+
+def audited(ledger: Ledger, events: Events, rows: Mapping[str, BookingRow]) -> Audit:
+    """Compare a run's ledger with its events and rows.
+
+    Args:
+        ledger: what callers were told.
+        events: the run's events in the journal, by booking.
+        rows: the run's rows in the view, by booking.
+    """
+    audit = Audit(acked=sum(1 for _ in ledger.acknowledged_events()))
+    told = ledger.by_booking()
+    for booking_id in sorted({*told, *events, *rows}):
+        found = events.get(booking_id, ())
+        unsure = _audit_journal(audit, booking_id, told.get(booking_id, ()), found)
+        _audit_view(audit, booking_id, found, unsure, rows.get(booking_id))
+    return audit
+
+
+def _audit_journal(
+    audit: Audit, booking_id: str, told: Sequence[Told], found: Sequence[EntityEvent[BookingEvent]]
+) -> int:
+    """Compare one booking's answers with its events; returns how many of these belong to unknown outcomes."""
+    unsure = 0
+    by_command: dict[str | None, list[BookingEvent]] = {}
+    for event in found:
+        by_command.setdefault(event.metadata.command_id, []).append(event.payload)
+    for one in told:
+        there = by_command.pop(one.command_id, [])
+        expected = one.events if one.answer is Answer.ACKNOWLEDGED else ()
+        if one.answer is Answer.UNKNOWN:
+            audit.unknown += 1
+            audit.unknown_done += bool(there)
+            expected = one.events if there else ()
+            unsure += len(there)
+        _compare(audit, f"{one.command_id} ({one.answer.value})", expected, there)
+    for command_id, there in by_command.items():
+        _compare(audit, f"{booking_id}, which nobody sent as {command_id!r}", (), there)
+    if [event.seq_nr for event in found] != [*range(1, len(found) + 1)]:
+        audit.find(f"{booking_id}: its sequence numbers are {[event.seq_nr for event in found]}")
+    audit.in_journal += len(found) - unsure
+    return unsure
+
+
+def _compare(audit: Audit, what: str, expected: Sequence[BookingEvent], there: Sequence[BookingEvent]) -> None:
+    lost, more = Counter(expected) - Counter(there), Counter(there) - Counter(expected)
+    if lost:
+        audit.find(f"{what}: not in the journal: {list(lost.elements())}", lost=lost.total())
+    if more:
+        audit.find(f"{what}: in the journal nevertheless: {list(more.elements())}", duplicated=more.total())
+
+
+def _audit_view(
+    audit: Audit, booking_id: str, found: Sequence[EntityEvent[BookingEvent]], unsure: int, row: BookingRow | None
+) -> None:
+    """Compare one booking's row with the fold of its events."""
+    taken_in = 0 if row is None else row.events
+    audit.in_view += taken_in - unsure
+    if taken_in != len(found):
+        difference = len(found) - taken_in
+        what = f"{booking_id}: the view has taken in {taken_in} events, the journal has {len(found)}"
+        audit.find(what, lost=max(0, difference), duplicated=max(0, -difference))
+    elif row is not None and (wrong := _wrong(row, [event.payload for event in found])):
+        audit.find(f"{booking_id}: the view has {row}, but {wrong}", lost=1)
+
+
+def _wrong(row: BookingRow, events: Sequence[BookingEvent]) -> str:
+    """What is wrong with a row that has taken in `events`; empty if nothing is."""
+    try:
+        expected = _row(row.booking_id, events)
+    except ImpossibleEvent as error:
+        return str(error)
+    return "" if row == expected else f"its events lead to {expected}"
+
+
+def _row(booking_id: str, events: Sequence[BookingEvent]) -> BookingRow:
+    state: BookingState | None = Booking.fold.run(events)
+    assert state is not None, "there are events"
+    return BookingRow(
+        booking_id,
+        state.client_id,
+        state.concert_id,
+        len(state.seats),
+        state.status.value,
+        sum((ticket.price for ticket in state.tickets), Decimal(0)) if state.tickets else None,
+        state.expires_at,
+        state.payment_id,
+        len(events),
+    )
+
+
+async def rows_of(database: Database, clients: Sequence[str]) -> dict[str, BookingRow]:
+    """The view's rows of `clients`, by booking."""
+    rows: dict[str, BookingRow] = {}
+    for client_id in clients:
+        async for row in BookingsByClient.table.rows(database, client_id=client_id):
+            rows[row.booking_id] = row
+    return rows

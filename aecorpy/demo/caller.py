@@ -1,0 +1,116 @@
+"""One caller with one booking: sends commands in order, and writes down what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+from aecorpy import AecorError, EntityRefs, JournalError, OutcomeUnknown, Rejection, Unavailable
+from aecorpy.demo.booking import Booking, BookingEvent, BookingStatus
+from aecorpy.demo.ledger import Answer, Ledger, Told
+from aecorpy.demo.patience import Patience
+from aecorpy.demo.stopping import StopWish
+
+
+class LifeEnds(Exception):
+    """The caller cannot or need not go on with this booking."""
+
+
+class Caller:
+    """Sends the commands of one booking, each under an id of its own.
+
+    Every method raises `LifeEnds` when the booking is to be left where it is: somebody asked to stop, the answer is
+    unknown or was no for a technical reason, or it is not the one expected, which the ledger then holds.
+
+    Args:
+        bookings: the way to all bookings.
+        booking_id: which one.
+        ledger: where answers are written down.
+        patience: for what is told "not now".
+        stop: whether to stop.
+    """
+
+    def __init__(
+        self, bookings: EntityRefs[Booking], booking_id: str, ledger: Ledger, patience: Patience, stop: StopWish
+    ) -> None:
+        self.booking_id = booking_id
+        self._bookings = bookings
+        self._ledger = ledger
+        self._patience = patience
+        self._stop = stop
+        self._sent = 0
+
+    async def does(self, send: Callable[[Booking], Awaitable[None]], *events: BookingEvent) -> None:
+        """Send a command that is to be acknowledged, and then has appended `events`."""
+        rejection = await self._tell(send, events)
+        if rejection is not None:
+            self._surprised(f"was rejected with {rejection!r} instead of appending {events!r}")
+
+    async def does_unless(
+        self, no: type[Rejection], send: Callable[[Booking], Awaitable[None]], *events: BookingEvent
+    ) -> bool:
+        """As `does`, but it may also be rejected with `no`; whether it was acknowledged."""
+        rejection = await self._tell(send, events)
+        if rejection is not None and type(rejection) is not no:
+            self._surprised(f"was rejected with {rejection!r} instead of {no.__name__} or {events!r}")
+        return rejection is None
+
+    async def is_refused(self, no: type[Rejection], send: Callable[[Booking], Awaitable[None]]) -> None:
+        """Send a command that is to be rejected with `no`."""
+        rejection = await self._tell(send, ())
+        if type(rejection) is not no:
+            self._surprised(f"was answered with {rejection!r} instead of {no.__name__}")
+
+    async def sees(self, expected: BookingStatus) -> None:
+        """Ask for the booking's status, which is to be `expected`."""
+        self._go_on()
+        try:
+            status = await self._patience.through(self._bookings(self.booking_id).status)
+        except (AecorError, JournalError, Rejection) as error:
+            self._leave(type(error).__name__ if isinstance(error, JournalError) else repr(error))
+        self._ledger.queries += 1
+        if status is not expected:
+            self._surprised(f"is {status.value} instead of {expected.value}")
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        if await self._stop.within(seconds):
+            raise LifeEnds
+
+    async def _tell(
+        self, send: Callable[[Booking], Awaitable[None]], events: tuple[BookingEvent, ...]
+    ) -> Rejection | None:
+        self._go_on()
+        self._sent += 1
+        command_id = f"{self.booking_id}/{self._sent}"
+        booking = self._bookings.because(command_id=command_id)(self.booking_id)
+        answer = Answer.UNKNOWN
+        try:
+            await self._patience.through(lambda: send(booking))
+            answer = Answer.ACKNOWLEDGED
+        except Rejection as rejection:
+            answer = Answer.NO
+            return rejection
+        except OutcomeUnknown as error:
+            self._leave(type(error).__name__)
+        except Unavailable as error:
+            answer = Answer.NO
+            self._leave(type(error).__name__)
+        except (AecorError, JournalError) as error:
+            answer = Answer.NO
+            self._surprised(f"failed with {error!r}")
+        finally:
+            self._ledger.told[command_id] = Told(command_id, self.booking_id, events, answer)
+        return None
+
+    def _go_on(self) -> None:
+        if self._stop.is_set:
+            raise LifeEnds
+
+    def _leave(self, reason: str) -> NoReturn:
+        self._ledger.give_up(reason)
+        raise LifeEnds
+
+    def _surprised(self, what: str) -> NoReturn:
+        self._ledger.surprises.append(f"booking {self.booking_id}, command {self._sent}: {what}")
+        raise LifeEnds

@@ -1,0 +1,52 @@
+"""Repeating what was told "not now"."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aecorpy import Retry, Unavailable
+from aecorpy.demo.stopping import StopWish
+
+R = TypeVar("R")
+
+
+class Patience:
+    """How long, and at which pauses, a command is sent again after `Unavailable`, which says that nothing happened.
+
+    Args:
+        stop: ends the waiting early.
+        draw: numbers in [0, 1) that spread the pauses.
+        seconds: how long in all.
+        pauses: how they grow.
+    """
+
+    def __init__(
+        self,
+        stop: StopWish,
+        draw: Callable[[], float],
+        *,
+        seconds: float = 60.0,
+        pauses: Retry = Retry(0.05, 2.0),  # noqa: B008 - immutable
+    ) -> None:
+        self._stop = stop
+        self._draw = draw
+        self._seconds = seconds
+        self._pauses = pauses
+
+    async def through(self, send: Callable[[], Awaitable[R]]) -> R:
+        """The reply to `send()`, which is repeated while the answer is "not now".
+
+        Raises:
+            Unavailable: it still is when the time is over, or when somebody asks to stop.
+        """
+        clock = asyncio.get_running_loop().time
+        limit, failures = clock() + self._seconds, 0
+        while True:
+            try:
+                return await send()
+            except Unavailable:
+                failures += 1
+                if clock() >= limit or await self._stop.within(self._pauses.pause(failures, self._draw())):
+                    raise

@@ -1,0 +1,26 @@
+"""Where a demo's journal lies: a store that the user names, or a SQLite file that goes with the run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+
+@contextmanager
+def store_url(named: str | None) -> Iterator[str]:
+    """`named`, or the URL of a SQLite file in a folder of its own that is removed afterwards."""
+    if named is not None:
+        yield named
+        return
+    with tempfile.TemporaryDirectory(prefix="aecorpy-demo-") as folder:
+        yield f"sqlite:///{folder}/journal.db"
+
+
+def shown(named: str | None) -> str:
+    """A store's name without user and password, for the screen."""
+    if named is None:
+        return "a SQLite file of this run's own"
+    parts = urlsplit(named)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else named
