@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
     Final,
-    Generic,
     Literal,
     NewType,
     TypeVar,
     Union,
     get_args,
     get_origin,
-    get_type_hints,
 )
-
-import attrs
 
 from journal.codec.choices import EnumShape, LiteralShape
 from journal.codec.containers import Distinct, Fixed, Keyed, Many
 from journal.codec.errors import UnsupportedType
+from journal.codec.fields import fields_of, is_record, substituted, variables_of
 from journal.codec.records import Field, Raised, Record, tag_of
 from journal.codec.scalars import SCALARS
 from journal.codec.shapes import Deferred, Shape, an
@@ -116,7 +111,7 @@ class Shapes:
     def _class(self, cls: type, target: Any, where: str) -> Shape:
         if issubclass(cls, Enum) and len(cls.__members__):
             return EnumShape(cls)
-        if _is_record(cls):
+        if is_record(cls):
             return self._once(
                 target, Deferred(an(cls.__name__), frozenset({cls}), frozenset({dict})), self._record, where
             )
@@ -140,10 +135,10 @@ class Shapes:
 
     def _record(self, target: Any, where: str) -> Shape:
         cls = get_origin(target) or target
-        variables = _variables(target)
+        variables = variables_of(target)
         fields = [
-            Field(name, self.of(_substituted(annotation, variables), f"{cls.__qualname__}.{name}"), required, keyword)
-            for name, annotation, required, keyword in _fields(cls)
+            Field(name, self.of(substituted(annotation, variables), f"{cls.__qualname__}.{name}"), required, keyword)
+            for name, annotation, required, keyword in fields_of(cls)
         ]
         return Record(cls, fields, ignore_unknown=self._ignore_unknown)
 
@@ -183,76 +178,8 @@ def union_members(annotation: Any) -> list[Any]:
     return list(dict.fromkeys(member for inner in get_args(target) for member in union_members(inner)))
 
 
-def resolved(function: Callable[..., Any], where: str) -> dict[str, Any]:
-    """The annotations of a function or class, evaluated.
-
-    Raises:
-        UnsupportedType: one of them cannot be evaluated.
-    """
-    try:
-        return get_type_hints(function, include_extras=True)
-    except NameError as error:
-        if isinstance(function, type) and error.name == function.__name__:
-            # A class that mentions itself, defined within a function.
-            return get_type_hints(function, localns={function.__name__: function}, include_extras=True)
-        culprit = _mentions(function, str(error.name))
-        raise UnsupportedType(f"{where}{culprit}", error.name, "its annotation names what cannot be found") from None
-    except Exception as error:  # evaluating an annotation runs the user's expressions, which may raise anything
-        raise UnsupportedType(where, "its annotations", f"evaluating them raised {error!r}") from error
-
-
-def _mentions(function: Any, name: str) -> str:
-    texts: Mapping[str, Any] = getattr(function, "__annotations__", {})
-    return next((f".{field}" for field, text in texts.items() if isinstance(text, str) and name in text), "")
-
-
 def _is_alias(annotation: Any) -> bool:
     return type(get_origin(annotation) or annotation).__name__ == "TypeAliasType"
-
-
-def _is_record(cls: type) -> bool:
-    return (
-        dataclasses.is_dataclass(cls)
-        or attrs.has(cls)
-        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
-        # An exception with a constructor of its own is stored by what that takes, any other by its `args`.
-        or (issubclass(cls, BaseException) and inspect.isfunction(cls.__init__))
-    )
-
-
-def _parameters(cls: Callable[..., Any]) -> list[inspect.Parameter]:
-    return list(inspect.signature(cls).parameters.values())
-
-
-def _fields(cls: type) -> list[tuple[str, Any, bool, bool]]:
-    """Name, annotation, whether required and whether by keyword only, of what the constructor takes."""
-    hints = _field_annotations(cls)
-    fields = []
-    for parameter in _parameters(cls):
-        where = f"{cls.__qualname__}.{parameter.name}"
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise UnsupportedType(where, parameter, "its constructor must take each field by name")
-        if parameter.name not in hints:
-            raise UnsupportedType(where, parameter, "its constructor takes it, but no field of that name is annotated")
-        required, keyword = parameter.default is parameter.empty, parameter.kind is parameter.KEYWORD_ONLY
-        fields.append((parameter.name, hints[parameter.name], required, keyword))
-    return fields
-
-
-def _field_annotations(cls: type) -> dict[str, Any]:
-    """The evaluated annotations of its fields (an attrs field by the name the constructor takes it under)."""
-    if attrs.has(cls):
-        declared: Any = attrs.fields(cls)
-    elif dataclasses.is_dataclass(cls):
-        declared = dataclasses.fields(cls)
-    else:
-        return resolved(cls if issubclass(cls, tuple) else inspect.getattr_static(cls, "__init__"), cls.__qualname__)
-    hints = resolved(cls, cls.__qualname__)
-    for field in declared:
-        if not field.init or getattr(field, "alias", field.name) != field.name:
-            reason = "the constructor does not take it under its name, so it could not be restored"
-            raise UnsupportedType(f"{cls.__qualname__}.{field.name}", hints.get(field.name), reason)
-    return {field.name: hints.get(field.name, Any) for field in declared}
 
 
 def _tagged(shape: Shape, member: Any) -> Shape:
@@ -261,26 +188,6 @@ def _tagged(shape: Shape, member: Any) -> Shape:
     if isinstance(shape, Deferred) and shape.kinds:
         return Tagged(tag_of(get_origin(member) or member), shape)
     return shape
-
-
-def _variables(target: Any) -> dict[Any, Any]:
-    """What stands for the type variables of a class and of the generic classes it inherits from."""
-    cls = get_origin(target) or target
-    variables = dict(zip(getattr(cls, "__parameters__", ()), get_args(target), strict=False))
-    for base in getattr(cls, "__orig_bases__", ()):
-        if get_origin(base) not in (None, Generic):
-            inherited = _variables(base)
-            variables.update({name: _substituted(value, variables) for name, value in inherited.items()})
-    return variables
-
-
-def _substituted(annotation: Any, variables: Mapping[Any, Any]) -> Any:
-    if isinstance(annotation, TypeVar):
-        return variables.get(annotation, annotation)
-    open_ones = getattr(annotation, "__parameters__", ())
-    if isinstance(annotation, type) or not open_ones:
-        return annotation
-    return annotation[tuple(variables.get(one, one) for one in open_ones)]
 
 
 def _reason(annotation: Any) -> str:

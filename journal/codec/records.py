@@ -5,7 +5,7 @@ All are stored as a map from field name to value. The two functions of a class a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import attrs
@@ -44,7 +44,7 @@ class Record(Shape):
 
         return encode
 
-    def _decoder(self, generated: Callable[[Any], Any]) -> Decode:
+    def _decoder(self, generated: Decode) -> Decode:
         known = frozenset(field.name for field in self.fields)
         count, expected = len(known), f"{self.expected} (as map)"
         optional = any(not field.required for field in self.fields)
@@ -56,7 +56,7 @@ class Record(Shape):
             # Where every field is required, the count suffices: with one unknown, one of them would be missing.
             if refuse_unknown and (len(plain) > count or (optional and not known.issuperset(plain))):
                 raise Misfit("unknown fields")
-            return generated(plain)
+            return generated(plain, None)
 
         return decode
 
@@ -155,7 +155,7 @@ def _unstructured(cls: type, fields: Sequence[Field]) -> Encode:
     return make_dict_unstructure_fn_from_attrs(_attributes(fields), cls, _GENERATOR, _cattrs_use_linecache=False)
 
 
-def _structured(cls: type, fields: Sequence[Field]) -> Callable[[Any], Any]:
+def _structured(cls: type, fields: Sequence[Field]) -> Decode:
     return make_dict_structure_fn_from_attrs(
         _attributes(fields),
         cls,

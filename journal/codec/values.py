@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar, overload
 
-from journal.codec.annotations import Shapes, resolved
+from journal.codec.annotations import Shapes
 from journal.codec.errors import BadArguments, UnsupportedType
+from journal.codec.fields import resolved
 from journal.codec.packing import MAX_BYTES, ByteForm
 from journal.codec.records import Field, misnamed
 from journal.codec.shapes import Misfit, Part, Shape, misfit
