@@ -113,15 +113,12 @@ class LocalAddress(Address):
 class Nobody(Address):
     """The sender of messages that need no answer; what is sent to it is dropped."""
 
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
+    __slots__ = ()
 
     @property
     def name(self) -> str:
-        """A fixed name."""
-        return self._name
+        """As logs call it."""
+        return "nobody"
 
     def deliver(self, message: Any, sender: ActorAddress) -> None:
         """Drop the message."""

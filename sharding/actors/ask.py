@@ -76,14 +76,15 @@ class ReplyAddress(Address):
             cell.forget_ask(self.future)
 
     def __del__(self) -> None:
-        cell = self._cell
-        if cell is not None:
-            self._cell = None
+        if self._cell is not None or not self.future.done():
             # The collector may run this on any thread.
-            self._engine.on_loop(_nobody_left, cell, self.future)
+            self._engine.on_loop(_nobody_left, self._cell, self.future)
 
 
-def _nobody_left(cell: Cell, future: asyncio.Future[Any]) -> None:
-    cell.forget_ask(future)
+def _nobody_left(cell: Cell | None, future: asyncio.Future[Any]) -> None:
+    if cell is not None:
+        cell.forget_ask(future)
     if not future.done():
-        future.set_exception(NeverAnswered(f"{cell.name} handled the message and let it go unanswered", cell.address))
+        whose = "the message was let go" if cell is None else f"{cell.name} let the message go"
+        where = None if cell is None else cell.address
+        future.set_exception(NeverAnswered(f"{whose} unanswered: nobody is left who could", where))

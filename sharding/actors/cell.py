@@ -85,10 +85,11 @@ class Cell(ActorRef):
     @property
     def name(self) -> str:
         """Class and number, for logs and errors."""
-        return f"{self.kind}#{self.serial}"
+        return f"{self.kind}:{self.serial}"
 
     def start(self, instance: Actor) -> None:
         """Give the cell its actor; from now on it takes messages."""
+        self.kind = type(instance).__name__
         instance._myRef = self  # type: ignore[attr-defined]
         self.limit = getattr(instance, "mailbox_limit", None) or _NO_LIMIT
         self.instance = instance
@@ -202,8 +203,13 @@ class Cell(ActorRef):
     def _watch(self, result: Any) -> None:
         if isinstance(result, ThespianWatch):
             self.own_waits().watch(result.filenos)
-        elif self.waits is not None and self.waits.watched:
+            return
+        if self.waits is not None and self.waits.watched:
             self.waits.watch(())
+        if asyncio.iscoroutine(result):
+            result.close()
+            self.engine.failures += 1
+            _log.error("%s: receiveMessage returned a coroutine, which nobody runs: use pipe_to_self", self.name)
 
     # ---- the end
 

@@ -37,9 +37,9 @@ def kind_of(source: ActorSource) -> str:
     return name.rpartition(".")[2]
 
 
-def suits(source: Callable[[], Actor], capabilities: Mapping[str, Any], requirements: Mapping[str, Any] | None) -> bool:
+def suits(actor_class: type, capabilities: Mapping[str, Any], requirements: Mapping[str, Any] | None) -> bool:
     """Whether the actor's own `actorSystemCapabilityCheck`, if it has one, accepts this system."""
-    check = getattr(source, "actorSystemCapabilityCheck", None)
+    check = getattr(actor_class, "actorSystemCapabilityCheck", None)
     return check is None or bool(check(capabilities, requirements or {}))
 
 
@@ -50,20 +50,24 @@ def make(source: Callable[..., Actor], capabilities: dict[str, Any], requirement
         NoCompatibleSystemForActor: the actor refuses this system's capabilities.
         InvalidActorSpecification: what was built is no actor.
     """
-    if not suits(source, capabilities, requirements):
-        raise NoCompatibleSystemForActor(source, "The capabilities of this system do not suffice")
-    given = {"capabilities": capabilities, "requirements": requirements}
-    instance = source(**{name: given[name] for name in _asked_for(source)})
+    if isinstance(source, type):
+        _check(source, capabilities, requirements)
+        given = {"capabilities": capabilities, "requirements": requirements}
+        instance = source(**{name: given[name] for name in _init_names(source)})
+    else:
+        instance = source()
+        _check(type(instance), capabilities, requirements)
     if not isinstance(instance, Actor):
         raise InvalidActorSpecification(source, f"it made a {type(instance).__name__}, not an Actor")
     return instance
+
+
+def _check(actor_class: type, capabilities: dict[str, Any], requirements: dict[str, Any] | None) -> None:
+    if not suits(actor_class, capabilities, requirements):
+        raise NoCompatibleSystemForActor(actor_class, "The capabilities of this system do not suffice")
 
 
 @lru_cache(maxsize=1024)
 def _init_names(actor_class: type[Actor]) -> tuple[str, ...]:
     names = inspect.signature(actor_class.__init__).parameters
     return tuple(name for name in ("capabilities", "requirements") if name in names)
-
-
-def _asked_for(source: Callable[..., Actor]) -> tuple[str, ...]:
-    return _init_names(source) if isinstance(source, type) else ()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from sharding.actors.dead_letters import DeadLetters
 from sharding.actors.errors import EngineStopped
 from sharding.actors.leaving import LeavingTasks
 from sharding.actors.run_queue import Budget, RunQueue
+from sharding.actors.status import SystemAddress
 
 __all__ = ["Engine", "ShutdownReport"]
 
@@ -63,6 +64,7 @@ class Engine:
         dead_letters: what reached no actor.
         failures: messages whose handler raised twice.
         actors: live actors.
+        tasks: tasks of actors that have not ended.
     """
 
     def __init__(
@@ -76,12 +78,13 @@ class Engine:
         self.capabilities = {} if capabilities is None else capabilities
         self.capabilities.update(_own_capabilities(self.loop))
         self.run_queue = RunQueue(self.loop, budget or Budget())
-        self.address = Nobody("ActorSystem")
-        self.nobody = Nobody("Nobody")
+        self.address = SystemAddress(self)
+        self.nobody = Nobody()
         self.dead_letters = DeadLetters()
         self.leaving = LeavingTasks()
         self.failures = 0
         self.actors = 0
+        self.tasks = 0
         self._numbers = 0
         self.root = Cell(self, None, "Root", 0)
         self._global_names: dict[str, Address] = {}
@@ -136,18 +139,18 @@ class Engine:
         return cell.address
 
     def _bring_to_life(self, cell: Cell, source: ActorSource, requirements: dict[str, Any] | None, above: Cell) -> None:
-        if self._shutdown is not None:
+        if self._shutdown is not None or (above.instance is None and above is not self.root):
             cell.abandon()
             return
         try:
             found = creation.resolve(source)
             cell.start(creation.make(found, self.capabilities, requirements))
-        except Exception:  # the user's constructor: a top-level creator gets the error, a parent hears of the exit
-            if above is self.root:
-                cell.abandon()
-                raise
-            _log.error("%s could not be created as a child of %s", cell.name, above.name, exc_info=True)
+        except BaseException as error:
             cell.abandon()
+            if above is self.root or not isinstance(error, Exception):
+                raise
+            # Thespian's way: the creator of a child hears of its exit; the error is only here.
+            _log.error("%s could not be created as a child of %s", cell.name, above.name, exc_info=True)
             return
         self.actors += 1
         if hasattr(cell.instance, "actorSystemCapabilityCheck"):
@@ -206,13 +209,29 @@ class Engine:
     def post(self, target: ActorAddress, message: Any, sender: ActorAddress) -> None:
         """Send to any address, also one of an engine that runs on another thread."""
         if not isinstance(target, Address):
-            self.dead_letters.add(target, message, sender)
+            self._post_to_stranger(target, message, sender)
             return
         home = target.home
         if home is None or home is self or home.loop is self.loop:
             target.deliver(message, sender)
         else:
             home.from_thread(target.deliver, message, sender)
+
+    def _post_to_stranger(self, target: ActorAddress, message: Any, sender: ActorAddress) -> None:
+        if target.addressDetails == SystemAddress.THESPIANS:
+            self.address.deliver(message, sender)
+        else:
+            self.dead_letters.add(target, message, sender)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a shutdown has begun."""
+        return self._shutdown is not None
+
+    @property
+    def global_names(self) -> Mapping[str, Address]:
+        """The actors that live under a global name."""
+        return self._global_names
 
     # ---- threads
 

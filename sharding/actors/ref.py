@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, InvalidActorSourceHash
 
 from sharding.actors.address import Address, LocalAddress
 from sharding.actors.errors import SourceLoadingUnsupported
@@ -33,14 +33,14 @@ class ActorRef:
         def own_waits(self) -> Waits: ...
 
     @property
-    def globalName(self) -> str:
-        return self.global_name or ""
+    def globalName(self) -> str | None:
+        return self.global_name
 
     def createActor(
         self, actor_class: Any, requirements: dict[str, Any] | None, global_name: str | None, source_hash: str | None
     ) -> Address:
         if source_hash is not None:
-            raise no_sources()
+            raise InvalidActorSourceHash(source_hash)
         return self.engine.create(actor_class, parent=self.address, requirements=requirements, global_name=global_name)
 
     def actor_send(self, target: ActorAddress, message: Any) -> None:
@@ -82,8 +82,8 @@ class ActorRef:
     def loadActorSource(self, source: Any) -> NoReturn:
         raise no_sources()
 
-    def unloadActorSource(self, source_hash: str) -> NoReturn:
-        raise no_sources()
+    def unloadActorSource(self, source_hash: str) -> None:
+        """Accepted and without effect, as above."""
 
 
 def no_sources() -> SourceLoadingUnsupported:

@@ -34,9 +34,13 @@ class Budget:
 
 
 class RunQueue:
-    """First come, first served, in bounded activations of one loop callback each."""
+    """First come, first served, in bounded activations of one loop callback each.
 
-    __slots__ = ("_budget", "_cells", "_loop", "_scheduled", "_spare")
+    Attributes:
+        running: the cell whose turn it is.
+    """
+
+    __slots__ = ("_budget", "_cells", "_loop", "_scheduled", "_spare", "running")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, budget: Budget) -> None:
         self._loop = loop
@@ -44,6 +48,7 @@ class RunQueue:
         self._cells: deque[Cell] = deque()
         self._scheduled = False
         self._spare: list[deque[tuple[Any, Any]]] = []
+        self.running: Cell | None = None
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -61,6 +66,7 @@ class RunQueue:
         try:
             self._run_cells()
         finally:
+            self.running = None
             # Also when a handler raised SystemExit or KeyboardInterrupt through the loop: the others stay queued.
             if self._cells:
                 self._loop.call_soon(self._activate)
@@ -71,7 +77,7 @@ class RunQueue:
         cells, per_actor, now = self._cells, self._budget.turns_per_actor, self._loop.time
         turns, end = self._budget.turns, now() + self._budget.seconds
         while cells:
-            cell = cells.popleft()
+            cell = self.running = cells.popleft()
             try:
                 turns -= cell.run(per_actor)
             finally:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
 from threading import Lock
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, InvalidActorSourceHash
 
 from sharding.actors.address import Address
 from sharding.actors.creation import ActorSource
@@ -22,6 +22,9 @@ from sharding.actors.run_queue import Budget
 __all__ = ["AsyncioSystemBase"]
 
 T = TypeVar("T")
+
+# Seconds a shutdown may take beyond its time before the loop itself is taken for blocked.
+_GRACE: Final = 1.0
 
 
 class Door:
@@ -37,11 +40,12 @@ class Door:
         self._named = 0
         engine.when_closed(self._close)
 
-    def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Run a function on the loop and wait for what it returns.
+    def call(self, function: Callable[..., T], *args: Any, seconds: float | None = None) -> T:
+        """Run a function on the loop and wait for what it returns, at most so long.
 
         Raises:
             EngineStopped: the engine ended before it ran.
+            TimeoutError: the loop did not come to it in time.
         """
         if self.engine.is_loop_thread():
             return function(*args)
@@ -51,7 +55,7 @@ class Door:
                 raise EngineStopped("the engine is shut down")
             self._calls[result] = None
         self.engine.from_thread(self._answer, result, function, args)
-        return result.result()
+        return result.result(seconds)
 
     def _answer(self, result: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         with self._lock:
@@ -66,7 +70,7 @@ class Door:
         """A new address for the answers to one thread."""
         with self._lock:
             self._named += 1
-            inbox = ThreadInbox(f"External#{self._named}")
+            inbox = ThreadInbox(f"External:{self._named}")
             self._inboxes[inbox] = None
             if self._closed:
                 inbox.close()
@@ -124,10 +128,11 @@ class AsyncioSystemBase:
         """Create a top-level actor.
 
         Raises:
+            InvalidActorSourceHash: a `source_hash` was given, and none is ever loaded.
             Exception: what its creation raised.
         """
         if source_hash is not None:
-            raise no_sources()
+            raise InvalidActorSourceHash(source_hash)
         return self._door.call(self._create, source, requirements, global_name)
 
     def _create(self, source: ActorSource, requirements: dict[str, Any] | None, global_name: str | None) -> Address:
@@ -186,20 +191,23 @@ class AsyncioSystemBase:
         if self.engine.is_loop_thread():
             self.engine.begin_shutdown(seconds_of(timeout) or 0.0)
             return None
+        seconds = seconds_of(timeout) or 0.0
         done: Future[ShutdownReport] = Future()
         try:
-            self._door.call(self._begin_shutdown, seconds_of(timeout) or 0.0, done)
+            self._door.call(self._begin_shutdown, seconds, done, seconds=seconds + _GRACE)
+            report = done.result(seconds + _GRACE)
         except EngineStopped:
-            return self._joined(ShutdownReport())
-        return self._joined(done.result())
-
-    def _begin_shutdown(self, seconds: float, done: Future[ShutdownReport]) -> None:
-        self.engine.begin_shutdown(seconds).add_done_callback(lambda task: done.set_result(task.result()))
-
-    def _joined(self, report: ShutdownReport) -> ShutdownReport:
+            report = ShutdownReport()
+        except TimeoutError:
+            # A turn that does not end blocks the loop, and with it the shutdown's own timer.
+            running = self.engine.run_queue.running
+            return ShutdownReport(hung_actors=(running.name if running else "the loop",))
         if self._door.thread is not None:
             self._door.thread.join()
         return report
+
+    def _begin_shutdown(self, seconds: float, done: Future[ShutdownReport]) -> None:
+        self.engine.begin_shutdown(seconds).add_done_callback(lambda task: done.set_result(task.result()))
 
     def loadActorSource(self, source: Any) -> NoReturn:  # noqa: N802
         """Not supported.
@@ -209,10 +217,5 @@ class AsyncioSystemBase:
         """
         raise no_sources()
 
-    def unloadActorSource(self, source_hash: str) -> NoReturn:  # noqa: N802
-        """Not supported.
-
-        Raises:
-            SourceLoadingUnsupported: always.
-        """
-        raise no_sources()
+    def unloadActorSource(self, source_hash: str) -> None:  # noqa: N802
+        """Accepted and without effect: no source is ever loaded."""

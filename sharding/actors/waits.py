@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thespian.actors import WakeupMessage, WatchMessage
 
+from sharding.actors.errors import ActorsError
 from sharding.actors.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -54,13 +55,23 @@ class Waits:
     # ---- tasks
 
     def start_task(self, coroutine: Coroutine[Any, Any, Any], wrap: Wrap | None) -> asyncio.Task[Any]:
-        """Run a coroutine as the actor's own; how it ended comes back as `wrap(outcome)`."""
-        task = self._cell.engine.loop.create_task(coroutine)
+        """Run a coroutine as the actor's own; how it ended comes back as `wrap(outcome)`.
+
+        Raises:
+            ActorsError: the actor has exited; the coroutine is closed unrun.
+        """
+        engine = self._cell.engine
+        if self._cell.instance is None:
+            coroutine.close()
+            raise ActorsError(f"{self._cell.name} has exited and starts no more tasks")
+        task = engine.loop.create_task(coroutine)
+        engine.tasks += 1
         self.tasks[task] = None
         task.add_done_callback(partial(self._task_ended, wrap))
         return task
 
     def _task_ended(self, wrap: Wrap | None, task: asyncio.Task[Any]) -> None:
+        self._cell.engine.tasks -= 1
         if task not in self.tasks:
             return  # the actor is gone; the engine waits for this one
         del self.tasks[task]

@@ -25,7 +25,7 @@ REPORTED_AS = "simpleSystemBase"
 CAPABILITIES = {"Foo Allowed": True, "Cows Allowed": True, "Dogs Allowed": True, "dog": "food"}
 
 
-def system_base(system: ActorSystem, logDefs: Any = None) -> AsyncioSystemBase:  # noqa: N803
+def system_base(system: ActorSystem, logDefs: Any = None) -> AsyncioSystemBase:
     """What Thespian calls for a base it is given by name; system and engine share the capabilities."""
     return AsyncioSystemBase.in_thread(system.capabilities)
 
@@ -33,9 +33,7 @@ def system_base(system: ActorSystem, logDefs: Any = None) -> AsyncioSystemBase: 
 def start(capabilities: dict[str, Any]) -> ActorSystem:
     """A system on our base, described as the tests expect it."""
     system = ActorSystem(NAME, capabilities=capabilities, logDefs=False, transientUnique=True)
-    system.base_name = REPORTED_AS
-    system.port_num = None
-    system.txonly = False
+    vars(system).update(base_name=REPORTED_AS, port_num=None, txonly=False)
     return system
 
 
