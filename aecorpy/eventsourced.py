@@ -329,6 +329,8 @@ class EntityRuntime:
         codec = self.behaviour.snapshot_codec
         if codec is None or state is None:
             return
+        if entity.running_tasks > (entity._phase in (RUNNING, RUNNING_BROKEN)):
+            return  # the last snapshot is still on its way: at a slow store they must not pile up, the next one will do
         try:
             snapshot = Snapshot(entity.key, seq_nr, *codec.encode(state))
         except BadPayload:
@@ -394,7 +396,7 @@ class EntityRuntime:
 
     def _on_passivate(self, entity: Entity[Any, Any], _: Passivate, sender: Any) -> None:
         idle = entity._phase in (READY, FAILED) and entity._pending is None and entity._stash is None
-        if idle:
+        if idle and not entity.running_tasks:  # a task is a snapshot on its way
             entity.send(entity.myAddress, ActorExitRequest())
         else:
             entity.send(sender, StillBusy(entity.key))

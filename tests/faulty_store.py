@@ -160,7 +160,7 @@ class Faults:
         self._next.clear()
         self._corrupt.clear()
 
-    def corrupt(self, key: str, seq_nr: int, **changes: Any) -> None:
+    def corrupt(self, key: str, seq_nr: int, /, **changes: Any) -> None:
         """Let an event be read with other fields, such as `payload=b"…"` or `type_name="…"`."""
         self._corrupt[key, seq_nr] = changes
 
