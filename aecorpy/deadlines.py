@@ -29,16 +29,30 @@ class Deadlines:
         """How many calls wait for an answer."""
         return self._outstanding
 
-    async def wait(self, future: asyncio.Future[Any], seconds: float, error: Callable[[], Exception]) -> Any:
-        """The future's result, or `error()` raised when it has none after `seconds`."""
-        self._watch(future, seconds, error)
+    def begin(
+        self, future: asyncio.Future[Any], seconds: float, expires_at: float, error: Callable[[], Exception]
+    ) -> None:
+        """Fail `future` with `error()` unless it is done at `expires_at`, which is `seconds` from now.
+
+        The caller says `end` once when it waits no longer.
+        """
         self._outstanding += 1
-        try:
-            return await future
-        finally:
-            self._outstanding -= 1
-            if not self._outstanding and self._drained:
-                self._tell_drained()
+        queue = self._queues.get(seconds)
+        if queue is None:
+            queue = self._queues[seconds] = deque()
+        while queue and queue[0][1].done():
+            queue.popleft()
+        if len(queue) > 1_000 + 2 * self._outstanding:  # a slow call at the head must not keep the answered behind it
+            queue = self._queues[seconds] = deque(waiting for waiting in queue if not waiting[1].done())
+        queue.append((expires_at, future, error))
+        if seconds not in self._timers:
+            self._timers[seconds] = self._loop.call_at(expires_at, self._expire, seconds)
+
+    def end(self) -> None:
+        """A caller that said `begin` waits no longer."""
+        self._outstanding -= 1
+        if not self._outstanding and self._drained:
+            self._tell_drained()
 
     async def drained(self) -> None:
         """Return when no call waits."""
@@ -52,18 +66,6 @@ class Deadlines:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-
-    def _watch(self, future: asyncio.Future[Any], seconds: float, error: Callable[[], Exception]) -> None:
-        queue = self._queues.get(seconds)
-        if queue is None:
-            queue = self._queues[seconds] = deque()
-        while queue and queue[0][1].done():
-            queue.popleft()
-        if len(queue) > 1_000 + 2 * self._outstanding:  # a slow call at the head must not keep the answered behind it
-            queue = self._queues[seconds] = deque(waiting for waiting in queue if not waiting[1].done())
-        queue.append((self._loop.time() + seconds, future, error))
-        if seconds not in self._timers:
-            self._timers[seconds] = self._loop.call_later(seconds, self._expire, seconds)
 
     def _expire(self, seconds: float) -> None:
         queue = self._queues[seconds]

@@ -26,7 +26,8 @@ from journal.events import EventJournal
 from journal.records import checked_name
 from journal.tagging import Tagging
 from sharding.actors import Engine
-from sharding.region import Region
+from sharding.region import Region, ShardsWanted
+from sharding.shard import ShardHost
 
 T = TypeVar("T", bound=Entity[Any, Any])
 
@@ -164,7 +165,7 @@ class ClusterNode:
             Unavailable: the database cannot be reached.
         """
         if not (isinstance(entity, type) and issubclass(entity, Entity)):
-            return self._deploy_plain(checked_actor(entity), shards)
+            return await self._deploy_plain(checked_actor(entity), shards)
         behaviour: Behaviour[Any] = Behaviour.of(entity)
         self._check_new(behaviour.name, entity)
         store = await self.database.journal(behaviour.name, behaviour.tagging.shard_count)
@@ -178,15 +179,15 @@ class ClusterNode:
             idle_seconds=self._idle_seconds,
             max_live=self._max_live_entities,
         )
-        door = self._open_door(entity.__name__, behaviour.tagging, Region(behaviour.tagging.shard_count, host))
+        door = await self._open_door(entity.__name__, behaviour.tagging, host)
         self._deployments[behaviour.name] = Deployment(entity, door, journal, host.population)
         return EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
 
-    def _deploy_plain(self, actor: type[Actor], shards: int) -> ActorRefs:
+    async def _deploy_plain(self, actor: type[Actor], shards: int) -> ActorRefs:
         name = checked_name(snake_case(actor.__name__))
         self._check_new(name, actor)
         host = PlainHost(actor, idle_seconds=self._idle_seconds, max_live=self._max_live_entities)
-        door = self._open_door(actor.__name__, Tagging(shards), Region(shards, host))
+        door = await self._open_door(actor.__name__, Tagging(shards), host)
         self._deployments[name] = Deployment(actor, door, None, host.population)
         return ActorRefs(door, self._ask_seconds)
 
@@ -246,7 +247,8 @@ class ClusterNode:
             other = self._deployments[name].entity
             raise InvalidDefinition(f"{entity.__name__}: the name {name!r} is taken by {other.__name__} on this node")
 
-    def _open_door(self, name: str, tagging: Tagging, region: Region) -> Door:
+    async def _open_door(self, name: str, tagging: Tagging, host: ShardHost) -> Door:
         engine, deadlines = self._running_engine(), self._deadlines
         assert deadlines is not None, "a running node has deadlines"
-        return Door(name, tagging, engine, engine.create(lambda: region), deadlines)
+        region = engine.create(lambda: Region(tagging.shard_count, host))
+        return Door(name, tagging, engine, await engine.ask(region, ShardsWanted()), deadlines)

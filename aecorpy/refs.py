@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -28,18 +28,27 @@ T = TypeVar("T", bound=Entity[Any, Any])
 
 
 class Door:
-    """The way into one deployed type on this node: its region, and the deadlines of who waits there."""
+    """The way into one deployed type on this node: its shards, and the deadlines of who waits there."""
 
-    def __init__(self, name: str, tagging: Tagging, engine: Engine, region: Address, deadlines: Deadlines) -> None:
+    def __init__(
+        self, name: str, tagging: Tagging, engine: Engine, shards: Sequence[Address], deadlines: Deadlines
+    ) -> None:
         self.name = name
         self.tagging = tagging
         self.is_open = True
+        self.time = engine.loop.time
         self._engine = engine
-        self._region = region
+        self._shards = shards
         self._deadlines = deadlines
 
-    async def ask(self, shard: int, key: str, message: Any, what: str, seconds: float) -> Any:
+    async def ask(self, shard: int, key: str, message: Any, what: str, seconds: float, expires_at: float) -> Any:
         """The reply of entity `key` to `message`.
+
+        Args:
+            shard, key: of the entity.
+            message: what it gets.
+            what: what errors call the message.
+            seconds: how long to wait, which is until `expires_at` by the loop's clock.
 
         Raises:
             NodeStopping: the node takes no more.
@@ -50,26 +59,24 @@ class Door:
         """
         if not self.is_open:
             raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
-        future = self._engine.ask(self._region, Envelope(shard, key, message))
-        late = partial(DeadlinePassed, self.name, key, what, seconds)
+        future = self._engine.ask(self._shards[shard], Envelope(shard, key, message))
+        self._deadlines.begin(future, seconds, expires_at, partial(DeadlinePassed, self.name, key, what, seconds))
         try:
-            return await self._deadlines.wait(future, seconds, late)
+            return await future
         except Undeliverable as error:
             raise Unavailable(f"{self.name} {key!r} took no {what!r}: {error}") from error
         except HandlerFailed as error:
             raise CommandFailed(self.name, key, what, str(error)) from error
         except AskFailed as error:
             raise OutcomeUnknown(f"{self.name} {key!r} left {what!r} unanswered: {error}") from error
+        finally:
+            self._deadlines.end()
 
     def tell(self, shard: int, key: str, message: Any) -> None:
         """Send `message` to the actor `key`, without an answer."""
         if not self.is_open:
             raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
-        self._engine.tell(self._region, Envelope(shard, key, message))
-
-    def expires_at(self, seconds: float) -> float:
-        """The loop's time `seconds` from now."""
-        return self._engine.loop.time() + seconds
+        self._engine.tell(self._shards[shard], Envelope(shard, key, message))
 
 
 class EntityRef:
@@ -85,23 +92,24 @@ class EntityRef:
     def __repr__(self) -> str:
         return f"<{self._refs.name} {self._key!r}>"
 
-    async def _call(self, spec: CommandSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        refs = self._refs
-        command = Command(spec, args, kwargs, refs.metadata, refs.door.expires_at(refs.seconds))
-        reply = await refs.door.ask(self._shard, self._key, command, spec.name, refs.seconds)
-        if type(reply) is Answer:
-            return reply.value
-        if type(reply) is Refused:
-            raise reply.error.with_traceback(None)
-        raise TypeError(f"{refs.name} {self._key!r} answered {spec.name!r} with {reply!r}")
-
 
 def ref_class(behaviour: Behaviour[Any]) -> type[EntityRef]:
     """The class of stand-ins for entities of `behaviour`, with a method per command."""
 
     def method(spec: CommandSpec) -> Any:
-        def call(self: EntityRef, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-            return self._call(spec, args, kwargs)
+        name = spec.name
+
+        async def call(self: EntityRef, *args: Any, **kwargs: Any) -> Any:
+            refs = self._refs
+            door, seconds = refs.door, refs.seconds
+            expires_at = door.time() + seconds
+            command = Command(spec, args, kwargs, refs.metadata, expires_at)
+            reply = await door.ask(self._shard, self._key, command, name, seconds, expires_at)
+            if type(reply) is Answer:
+                return reply.value
+            if type(reply) is Refused:
+                raise reply.error.with_traceback(None)
+            raise TypeError(f"{self!r} answered {name!r} with {reply!r}")
 
         call.__name__, call.__doc__ = spec.name, spec.method.__doc__
         return call
@@ -182,7 +190,9 @@ class ActorRef:
         Raises:
             DeadlinePassed: nothing came back in time.
         """
-        reply = await self._refs.door.ask(self._shard, self._key, message, type(message).__name__, self._refs.seconds)
+        door, seconds = self._refs.door, self._refs.seconds
+        what = type(message).__name__
+        reply = await door.ask(self._shard, self._key, message, what, seconds, door.time() + seconds)
         if type(reply) is Refused:
             raise reply.error.with_traceback(None)
         return reply
