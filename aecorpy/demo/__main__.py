@@ -32,7 +32,7 @@ from aecorpy.demo.audit import Audit
 from aecorpy.demo.ledger import Answer, Ledger
 from aecorpy.demo.progress import progress
 from aecorpy.demo.stopping import StopWish, stop_wish
-from aecorpy.demo.stores import shown, store_url
+from aecorpy.demo.stores import lasting, shown, store_url
 from aecorpy.demo.tickets import Plan, check, heads, send
 from journal.errors import InvalidUrl
 
@@ -110,18 +110,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m aecorpy.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--store", metavar="URL", help="sqlite:///FILE or postgresql://…; by default a SQLite file that is removed"
+        "--store",
+        metavar="URL",
+        type=lasting,
+        help="sqlite:///FILE or postgresql://…; by default a SQLite file that is removed",
     )
-    parser.add_argument("--bookings", type=_positive, default=3_000, help="how many (default: %(default)s)")
+    parser.add_argument("--bookings", type=_positive, default=5_000, help="how many (default: %(default)s)")
     parser.add_argument("--callers", type=_positive, default=128, help="how many at a time (default: %(default)s)")
     return parser
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 if __name__ == "__main__":

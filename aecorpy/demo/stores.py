@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,17 @@ def store_url(named: str | None) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="aecorpy-demo-") as folder:
         yield f"sqlite:///{folder}/journal.db"
+
+
+def lasting(url: str) -> str:
+    """`url`, as an argument of the command line, if what is stored there outlives a node.
+
+    Raises:
+        argparse.ArgumentTypeError: it does not.
+    """
+    if url.startswith("memory:"):
+        raise argparse.ArgumentTypeError("the run is checked by a node that starts anew, and memory would be gone")
+    return url
 
 
 def shown(named: str | None) -> str:
