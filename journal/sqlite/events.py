@@ -106,7 +106,7 @@ class SqliteJournal(JournalStore):
 
     def _events(self, statement: str, arguments: tuple[Any, ...], connection: sqlite3.Connection) -> list[StoredEvent]:
         rows: list[Any] = connection.execute(self._sql[statement], arguments).fetchall()
-        return [StoredEvent(*row[:-1], recorded_at=time_of(row[-1])) for row in rows]
+        return [StoredEvent(*(*row[:-1], time_of(row[-1]))) for row in rows]
 
     def check_epoch(self, connection: sqlite3.Connection, shard: int, epoch: int) -> None:
         """Do nothing if `epoch` is the current one of `shard`.

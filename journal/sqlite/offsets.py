@@ -89,4 +89,4 @@ def _claim(connection: sqlite3.Connection, consumer: str, tags: Sequence[str], e
 
 def _letters(connection: sqlite3.Connection, consumer: str, limit: int) -> list[DeadLetter]:
     rows: list[Any] = connection.execute(_SQL["letters"], (consumer, max(limit, 0))).fetchall()
-    return [DeadLetter(*row[:-1], recorded_at=time_of(row[-1])) for row in rows]
+    return [DeadLetter(*(*row[:-1], time_of(row[-1]))) for row in rows]

@@ -45,7 +45,7 @@ class SqliteTransaction(Transaction):
             Unavailable: another process kept the file locked for too long, or the database is closed.
         """
         self._hold = await self._turn.held(self._give_up)
-        await self._run(_begin)
+        await self._run(self._file.begin)
         self._begun = True
 
     async def commit(self) -> None:
@@ -131,10 +131,6 @@ class SqliteTransaction(Transaction):
         """See `Transaction.delete_rows`."""
         sql = table_of(table).delete
         await self._run(partial(_fetch, sql=sql, arguments=(json.dumps(checked_keys(keys)),)))
-
-
-def _begin(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
 
 
 def _fetch(connection: sqlite3.Connection, sql: str, arguments: Any) -> list[tuple[Any, ...]]:

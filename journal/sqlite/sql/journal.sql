@@ -34,6 +34,14 @@ BEGIN
     SELECT RAISE(ABORT, 'events are immutable: {journal}_event takes no DELETE');
 END;
 
+-- INSERT OR REPLACE deletes without asking the trigger above. This one costs a tenth of the rate of large batches.
+CREATE TRIGGER "{journal}_event_no_replace" BEFORE INSERT ON "{journal}_event"
+WHEN EXISTS (SELECT 1 FROM "{journal}_event" WHERE shard = NEW.shard AND "offset" = NEW."offset")
+    OR EXISTS (SELECT 1 FROM "{journal}_event" WHERE key = NEW.key AND seq_nr = NEW.seq_nr)
+BEGIN
+    SELECT RAISE(ABORT, 'events are immutable: {journal}_event takes no REPLACE');
+END;
+
 CREATE TABLE "{journal}_snapshot" (
     key TEXT NOT NULL PRIMARY KEY,
     seq_nr INTEGER NOT NULL,
