@@ -29,15 +29,14 @@ from aecorpy.errors import (
     AecorError,
     Conflict,
     Fenced,
-    ImpossibleEvent,
     JournalError,
     NodeStopping,
     OutcomeUnknown,
     Overloaded,
-    RecoveryFailed,
     Unavailable,
 )
-from aecorpy.messages import Answer, Command, Refused
+from aecorpy.messages import Answer, Command, CommandEnded, Pending, Recovered, Refused
+from aecorpy.recovery import Recovery
 from journal.errors import BadPayload
 from journal.records import Append, Appended, Snapshot
 from sharding.actors import Outcome
@@ -53,36 +52,6 @@ if TYPE_CHECKING:
 RECOVERING, READY, RUNNING, BROKEN, RUNNING_BROKEN, FAILED = range(6)
 
 _log = logging.getLogger(__name__)
-
-
-class Pending:
-    """An answer that waits for the commit of `events` events (0: only for the commits before it)."""
-
-    __slots__ = ("answer", "appends", "sender", "snapshot")
-
-    def __init__(self, sender: Any, answer: Any, appends: bool, snapshot: tuple[int, Any] | None) -> None:
-        self.sender = sender
-        self.answer = answer
-        self.appends = appends
-        self.snapshot = snapshot
-
-
-class Recovered:
-    """To an entity from its own recovery: the state, or the error that ended it."""
-
-    __slots__ = ("outcome",)
-
-    def __init__(self, outcome: Outcome[tuple[Any, int]]) -> None:
-        self.outcome = outcome
-
-
-class CommandEnded:
-    """To an entity from the task of a command that awaited: what it returned or raised."""
-
-    __slots__ = ("before", "command", "outcome", "sender")
-
-    def __init__(self, command: Command, sender: Any, before: tuple[Any, int], outcome: Outcome[Any]) -> None:
-        self.command, self.sender, self.before, self.outcome = command, sender, before, outcome
 
 
 @dataclass(slots=True)
@@ -124,6 +93,7 @@ class EntityRuntime:
         self.clock = clock
         self._journal = journal
         self._snapshots = snapshots
+        self._recovery = Recovery(behaviour, journal, snapshots)
         self._engine = engine
         self._limits = limits
         self._shard_address = shard_address
@@ -349,33 +319,7 @@ class EntityRuntime:
 
     def _start_recovery(self, entity: Entity[Any, Any]) -> None:
         entity._phase = RECOVERING
-        entity.pipe_to_self(self._recover(entity.key), Recovered)
-
-    async def _recover(self, key: str) -> tuple[Any, int]:
-        state, seq_nr = await self._load_snapshot(key)
-        fold = self.behaviour.fold
-        async for event in self._journal.read(key, seq_nr + 1):
-            seq_nr += 1
-            if event.seq_nr != seq_nr:
-                raise RecoveryFailed(self.behaviour.name, key, seq_nr, f"is missing, the next is {event.seq_nr}")
-            try:
-                state = fold.after(state, event.payload)
-            except ImpossibleEvent as error:
-                raise RecoveryFailed(self.behaviour.name, key, seq_nr, str(error)) from error
-            except Exception as error:
-                cause = f"the fold raised {type(error).__name__}: {error}"
-                raise RecoveryFailed(self.behaviour.name, key, seq_nr, cause) from error
-        return state, seq_nr
-
-    async def _load_snapshot(self, key: str) -> tuple[Any, int]:
-        codec = self.behaviour.snapshot_codec
-        snapshot = None if codec is None else await self._snapshots.get(key)
-        if codec is not None and snapshot is not None:
-            try:
-                return codec.decode(snapshot.type_name, snapshot.version, snapshot.payload), snapshot.seq_nr
-            except BadPayload as error:
-                _log.warning("%s %r: snapshot unreadable, all events are read: %s", self.behaviour.name, key, error)
-        return self.behaviour.fold.initial, 0
+        entity.pipe_to_self(self._recovery.state_of(entity.key), Recovered)
 
     def _on_recovered(self, entity: Entity[Any, Any], recovered: Recovered, _: Any) -> None:
         error = recovered.outcome.error

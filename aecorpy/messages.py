@@ -1,10 +1,11 @@
-"""What goes to an entity and comes back."""
+"""What goes to an entity and comes back, and what an entity keeps or tells itself meanwhile."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aecorpy.command import CommandSpec
+from sharding.actors import Outcome
 
 
 class Command:
@@ -38,3 +39,36 @@ class Refused:
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
+
+
+class Pending:
+    """An answer that waits: for the commit of its own events, or, if `appends` is false, of those before it only.
+
+    `snapshot` is version and state to keep once they are committed, or None.
+    """
+
+    __slots__ = ("answer", "appends", "sender", "snapshot")
+
+    def __init__(self, sender: Any, answer: Any, appends: bool, snapshot: tuple[int, Any] | None) -> None:
+        self.sender = sender
+        self.answer = answer
+        self.appends = appends
+        self.snapshot = snapshot
+
+
+class Recovered:
+    """To an entity from its own recovery: the state, or the error that ended it."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, outcome: Outcome[tuple[Any, int]]) -> None:
+        self.outcome = outcome
+
+
+class CommandEnded:
+    """To an entity from the task of a command that awaited: what it returned or raised."""
+
+    __slots__ = ("before", "command", "outcome", "sender")
+
+    def __init__(self, command: Command, sender: Any, before: tuple[Any, int], outcome: Outcome[Any]) -> None:
+        self.command, self.sender, self.before, self.outcome = command, sender, before, outcome
