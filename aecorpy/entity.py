@@ -14,7 +14,8 @@ from journal.tagging import Tagging
 from sharding.actors import AsyncActor
 
 if TYPE_CHECKING:
-    from aecorpy.eventsourced import EntityRuntime, Pending
+    from aecorpy.eventsourced import EntityRuntime
+    from aecorpy.messages import Pending
 
 S = TypeVar("S")
 E = TypeVar("E")
