@@ -12,9 +12,13 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVa
 from uuid import UUID
 
 import attrs
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from journal.codec import event, snapshot
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: a busy machine is no reason to fail."""
 
 ClientId = NewType("ClientId", str)
 Price = Annotated[Decimal, "in euro"]

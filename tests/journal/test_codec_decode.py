@@ -42,6 +42,7 @@ from tests.journal.codec_samples import (
     Rights,
     Seat,
     TooManySeats,
+    unhurried,
 )
 from tests.journal.test_codec_round_trip import EVERYTHING
 
@@ -283,11 +284,13 @@ def decodes_or_refuses(annotation: Any, data: bytes) -> None:
     assert data == before
 
 
+@unhurried
 @given(st.sampled_from(FUZZED), st.binary())
 def test_random_bytes(fuzzed: tuple[Any, bytes], data: bytes) -> None:
     decodes_or_refuses(fuzzed[0], data)
 
 
+@unhurried
 @given(st.sampled_from(FUZZED), st.data())
 def test_mutated_bytes(fuzzed: tuple[Any, bytes], data: st.DataObject) -> None:
     annotation, valid = fuzzed
@@ -308,11 +311,13 @@ plains: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@unhurried
 @given(samples.annotated_values(), plains)
 def test_any_msgpack_for_any_annotation(annotated: tuple[Any, Any], plain: Any) -> None:
     decodes_or_refuses(annotated[0], pack(plain))
 
 
+@unhurried
 @given(st.sampled_from(sorted(Everything.__slots__)), plains)
 def test_any_msgpack_in_any_field(name: str, plain: Any) -> None:
     fields = msgpack.unpackb(ValueCodec(Everything).encode(EVERYTHING))

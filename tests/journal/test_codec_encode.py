@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -37,6 +38,7 @@ from tests.journal.codec_samples import (
     Paid,
     Seat,
     VipSeat,
+    unhurried,
 )
 
 
@@ -211,6 +213,7 @@ anything: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@unhurried
 @given(samples.annotated_values(), anything)
 def test_any_value_for_any_annotation_is_stored_faithfully_or_refused(annotated: tuple[Any, Any], value: Any) -> None:
     codec: ValueCodec[Any] = ValueCodec(annotated[0])
@@ -228,6 +231,7 @@ class Wide:
     number: int = 0
 
 
+@unhurried
 @given(anything, anything)
 def test_any_value_in_a_field_is_stored_or_refused(first: Any, second: Any) -> None:
     codec = PayloadCodec(Wide)
@@ -243,3 +247,14 @@ def test_the_packer_is_as_good_as_new_after_a_failure() -> None:
         with pytest.raises(UnencodableValue):
             codec.encode(["a", "\ud800"])
         assert codec.decode(codec.encode(["a"])) == ["a"]
+
+
+def test_one_codec_serves_several_threads() -> None:
+    codec: PayloadCodec[Any] = PayloadCodec(BookingEvent)
+
+    def survives(number: int) -> bool:
+        value = BookingPlaced(ClientId("c" * (number % 500)), "x", (Seat("A", number),))
+        return bool(codec.decode(*codec.encode(value)) == value)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(survives, range(4_000)))

@@ -38,6 +38,7 @@ from tests.journal.codec_samples import (
     Seat,
     SeatPage,
     Status,
+    unhurried,
 )
 
 EVERYTHING = Everything(
@@ -95,6 +96,7 @@ def vars_of(value: Everything) -> list[Any]:
     return [getattr(value, name) for name in Everything.__slots__]
 
 
+@unhurried
 @given(samples.annotated_values())
 def test_any_annotation(annotated: tuple[Any, Any]) -> None:
     annotation, value = annotated
@@ -107,6 +109,7 @@ def test_any_annotation(annotated: tuple[Any, Any]) -> None:
     assert codec.encode(codec.decode(data)) == data
 
 
+@unhurried
 @given(samples.booking_events)
 def test_events(value: Any) -> None:
     codec: PayloadCodec[Any] = PayloadCodec(BookingEvent)
@@ -115,12 +118,14 @@ def test_events(value: Any) -> None:
     assert codec.encode(codec.decode(*stored)) == stored
 
 
+@unhurried
 @given(samples.nodes)
 def test_recursive_classes(value: Node) -> None:
     codec = ValueCodec(Node)
     assert codec.decode(codec.encode(value)) == value
 
 
+@unhurried
 @given(st.datetimes(timezones=st.timezones()))
 def test_datetimes_keep_their_instant_and_offset(moment: datetime) -> None:
     codec = ValueCodec(datetime)
@@ -170,6 +175,7 @@ def test_subclasses_of_plain_types_come_back_plain() -> None:
     assert [codec.decode(codec.encode(value)) for value in (Level.LOW, Status.OPEN)] == [1, "open"]
 
 
+@unhurried
 @given(st.frozensets(st.text() | samples.ints | st.binary()))
 def test_equal_sets_have_equal_bytes_whatever_their_order(items: frozenset[Any]) -> None:
     codec: ValueCodec[set[Any]] = ValueCodec(set[str | int | bytes])
