@@ -96,7 +96,8 @@ class Attempt:
         self._arguments = self._through.arguments(self._spec, args, kwargs)
         self._entity = behaviour.blank(past.key)
         self._entity._runtime = _Clock(past.time)
-        self._entity._state, self._entity._seq_nr = behaviour.fold.run(past.events), len(past.events)
+        # A copy of the state, so that a command that changes it in place does not change what it is compared with.
+        self._entity._state, self._entity._seq_nr = self._through.state(self._folded(())), len(past.events)
 
     def run(self) -> Trial:
         """Run it to its end, in a loop of its own if it awaits.
