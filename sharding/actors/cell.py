@@ -185,7 +185,7 @@ class Cell(ActorRef):
 
     def _last_turn(self, message: ActorExitRequest, sender: ActorAddress) -> None:
         try:
-            self.instance.receiveMessage(message, sender)  # type: ignore[union-attr]
+            self._refuse_coroutine(self.instance.receiveMessage(message, sender))  # type: ignore[union-attr]
         except _FAILURES:
             self.engine.failures += 1
             _log.error("%s raised while it was told to exit; it exits", self.name, exc_info=True)
@@ -206,6 +206,9 @@ class Cell(ActorRef):
             return
         if self.waits is not None and self.waits.watched:
             self.waits.watch(())
+        self._refuse_coroutine(result)
+
+    def _refuse_coroutine(self, result: Any) -> None:
         if asyncio.iscoroutine(result):
             result.close()
             self.engine.failures += 1

@@ -14,7 +14,7 @@ import pytest
 from tests.conformance.thespian import plugin
 from tests.conformance.thespian.report import ConformanceReport
 
-SETTINGS = Path(__file__).with_name("pytest.ini")
+SETTINGS = Path(__file__).with_name("settings.ini")
 
 
 def main(arguments: list[str]) -> int:

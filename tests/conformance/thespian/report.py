@@ -56,13 +56,13 @@ class ConformanceReport:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Mark what is excepted; one that passes nevertheless is a failure."""
         for item in items:
-            exemption = EXCEPTIONS.get(test_name(item.nodeid))
+            exemption = EXCEPTIONS.get(plain_name(item.nodeid))
             if exemption is not None:
                 item.add_marker(pytest.mark.xfail(reason=exemption.reason, run=exemption.run, strict=True))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how each test ended; a failure in its set-up or tear-down counts as one."""
-        name = test_name(report.nodeid)
+        name = plain_name(report.nodeid)
         if report.failed:
             self._outcomes[name] = "failed"
         elif report.skipped:
@@ -116,7 +116,7 @@ class ConformanceReport:
         yield _row("all", *(total[column] for column in COLUMNS))
 
 
-def test_name(nodeid: str) -> str:
+def plain_name(nodeid: str) -> str:
     """Module, class, test and parameters but our base's: `test_x.py::TestY::test_z-5`."""
     return re.sub(r"\[\w+Base(-[^]]*)?\]$", r"\1", nodeid.rpartition("/")[2])
 
