@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from aecorpy.errors import AecorError, CommandFailed, JournalError, Rejection
 from aecorpy.fold import Fold
@@ -56,7 +56,7 @@ class Entity(AsyncActor, Generic[S, E]):
     _appended: list[E] | None
     _runtime: EntityRuntime
     _phase: int
-    _pending: deque[Pending] | None
+    _pending: list[Pending] | None
     _stash: deque[tuple[Any, Any]] | None
 
     @property
@@ -89,7 +89,7 @@ class Entity(AsyncActor, Generic[S, E]):
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the actor; see `aecorpy.eventsourced`."""
-        self._runtime.receive(cast("Entity[Any, Any]", self), message, sender)
+        self._runtime.receive(self, message, sender)
 
 
 def failure(entity: str, key: str, command: str, error: BaseException) -> BaseException:

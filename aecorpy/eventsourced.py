@@ -101,7 +101,6 @@ class EntityRuntime:
         self._time = engine.loop.time
         self._handlers: dict[type, Callable[[Any, Any, Any], None]] = {
             Command: self._on_command,
-            Appended: self._on_committed,
             CommandEnded: self._on_command_ended,
             Recovered: self._on_recovered,
             Passivate: self._on_passivate,
@@ -121,8 +120,6 @@ class EntityRuntime:
         handler = self._handlers.get(type(message))
         if handler is not None:
             handler(entity, message, sender)
-        elif isinstance(message, JournalError):
-            self._on_commit_failed(entity, message)
 
     # --- commands
 
@@ -241,7 +238,7 @@ class EntityRuntime:
         try:
             events = self._journal.encode(appended, command.metadata)
             self._journal.submit(
-                Append(self.shard, self.epoch, entity.key, seq_nr + 1, events), partial(self._tell, entity.myAddress)
+                Append(self.shard, self.epoch, entity.key, seq_nr + 1, events), partial(self._on_outcome, entity)
             )
         except JournalError as error:
             return error
@@ -250,46 +247,48 @@ class EntityRuntime:
         snapshot = (entity._seq_nr, entity._state) if due else None
         pending = Pending(sender, Answer(value), True, snapshot)
         if entity._pending is None:
-            entity._pending = deque((pending,))
+            entity._pending = [pending]
         else:
             entity._pending.append(pending)
         return None
 
-    def _on_committed(self, entity: Entity[Any, Any], _: Appended, __: Any) -> None:
+    def _on_outcome(self, entity: Entity[Any, Any], outcome: Appended | JournalError) -> None:
+        """A commit ended. Called by the journal's writer on the loop, between turns: a message would cost one more."""
         pending = entity._pending
-        assert pending is not None, "a commit's outcome without a command that waits for it"
-        done = pending.popleft()
+        if pending is None:  # the entity was stopped meanwhile, and its callers were told that the outcome is unknown
+            return
+        if isinstance(outcome, JournalError):
+            self._refuse_pending(entity, pending, outcome)
+        else:
+            self._answer_pending(entity, pending)
+        if not pending:
+            entity._pending = None
+            self._reload_when_settled(entity)
+
+    def _answer_pending(self, entity: Entity[Any, Any], pending: list[Pending]) -> None:
+        done = pending.pop(0)
         self._tell(done.sender, done.answer)
         if done.snapshot is not None:
             self._save_snapshot(entity, *done.snapshot)
         while pending and not pending[0].appends:
-            behind = pending.popleft()
+            behind = pending.pop(0)
             self._tell(behind.sender, behind.answer)
-        self._settle(entity)
 
-    def _on_commit_failed(self, entity: Entity[Any, Any], error: JournalError) -> None:
-        pending = entity._pending
-        assert pending is not None, "a commit's outcome without a command that waits for it"
+    def _refuse_pending(self, entity: Entity[Any, Any], pending: list[Pending], error: JournalError) -> None:
         told = error
         if isinstance(error, Conflict):
             told = _not_committed_before(self.behaviour.name, entity.key)
             told.__cause__ = error
         elif isinstance(error, Fenced):
             self._tell(self._shard_address, ShardLost(self.shard, error))
-        self._tell(pending.popleft().sender, Refused(told))
+        self._tell(pending.pop(0).sender, Refused(told))
         while pending and not pending[0].appends:
-            behind = pending.popleft()
+            behind = pending.pop(0)
             self._tell(behind.sender, Refused(_not_committed_before(self.behaviour.name, entity.key)))
         if entity._phase == READY:
             entity._phase = BROKEN
         elif entity._phase == RUNNING:
             entity._phase = RUNNING_BROKEN
-        self._settle(entity)
-
-    def _settle(self, entity: Entity[Any, Any]) -> None:
-        if not entity._pending:
-            entity._pending = None
-            self._reload_when_settled(entity)
 
     def _reload_when_settled(self, entity: Entity[Any, Any]) -> None:
         if entity._phase == BROKEN and entity._pending is None:
