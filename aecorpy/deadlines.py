@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Waiting: TypeAlias = "tuple[float, asyncio.Future[Any], Callable[[], Exception]]"
+
+
+def checked_seconds(seconds: float) -> float:
+    """Return `seconds` if one can wait that long.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if math.isnan(seconds):
+        raise ValueError(f"a deadline of {seconds} seconds: use a number")
+    return seconds
 
 
 class Deadlines:
@@ -39,6 +51,8 @@ class Deadlines:
         self._outstanding += 1
         queue = self._queues.get(seconds)
         if queue is None:
+            if len(self._queues) > 1_000 + 2 * self._outstanding:  # each call has a length of its own
+                self._forget_answered()
             queue = self._queues[seconds] = deque()
         while queue and queue[0][1].done():
             queue.popleft()
@@ -66,6 +80,15 @@ class Deadlines:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+    def _forget_answered(self) -> None:
+        for seconds in list(self._queues):
+            waiting = deque(one for one in self._queues[seconds] if not one[1].done())
+            if waiting:
+                self._queues[seconds] = waiting
+            else:
+                self._timers.pop(seconds).cancel()
+                del self._queues[seconds]
 
     def _expire(self, seconds: float) -> None:
         queue = self._queues[seconds]

@@ -46,6 +46,11 @@ class ProjectionHandle:
         """Where it is, tag by tag, and what stopped it if it does not run."""
         return self._runner.status()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no more: it was stopped, or something ended it."""
+        return self._task.done()
+
     async def watch_termination(self) -> None:
         """Return when it was stopped; raise what ended it otherwise."""
         try:

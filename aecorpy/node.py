@@ -16,7 +16,7 @@ from aecorpy.behaviour import Behaviour, snake_case
 from aecorpy.deadlines import Deadlines
 from aecorpy.deployment import Deployment, ProjectionHandle
 from aecorpy.entity import Entity
-from aecorpy.errors import AecorError, InvalidDefinition
+from aecorpy.errors import AecorError, InvalidDefinition, NodeStopping
 from aecorpy.hosts import EventsourcedHost, PlainHost, checked_actor
 from aecorpy.projection import Projection, ProjectionRunner
 from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
@@ -126,18 +126,13 @@ class ClusterNode:
         self._stopping = True
         for deployment in self._deployments.values():
             deployment.door.is_open = False
-        for projection in list(self._projections.values()):
-            await projection.stop()
-        await self._drain()
-        for deployment in self._deployments.values():
-            await deployment.close()
-        await self._engine.shutdown()
-        if self._deadlines is not None:
-            self._deadlines.close()
-        if self._database is not None and isinstance(self._journal, str):
-            await self._database.close()
-        self._engine = self._database = self._deadlines = None
-        self._deployments, self._projections = {}, {}
+        try:
+            for projection in list(self._projections.values()):
+                await projection.stop()
+            await self._drain()
+            await self._close_journals()
+        finally:
+            await self._release(self._engine)
 
     async def _drain(self) -> None:
         if self._deadlines is None:
@@ -147,6 +142,25 @@ class ClusterNode:
                 await self._deadlines.drained()
         except TimeoutError:
             _log.warning("node %r stops with %d commands unanswered", self.name, self._deadlines.outstanding)
+
+    async def _close_journals(self) -> None:
+        for name, deployment in self._deployments.items():
+            try:
+                async with asyncio.timeout(self._stop_seconds):
+                    await deployment.close()
+            except TimeoutError:
+                _log.warning("node %r stops although journal %r does not answer", self.name, name)
+
+    async def _release(self, engine: Engine) -> None:
+        try:
+            await engine.shutdown()
+            if self._deadlines is not None:
+                self._deadlines.close()
+            if self._database is not None and isinstance(self._journal, str):
+                await self._database.close()
+        finally:
+            self._engine = self._database = self._deadlines = None
+            self._deployments, self._projections = {}, {}
 
     @overload  # an Entity is an Actor too; the first signature that fits is the one meant
     async def deploy(self, entity: type[T]) -> EntityRefs[T]: ...  # type: ignore[overload-overlap]
@@ -180,7 +194,7 @@ class ClusterNode:
             max_live=self._max_live_entities,
         )
         door = await self._open_door(entity.__name__, behaviour.tagging, host)
-        self._deployments[behaviour.name] = Deployment(entity, door, journal, host.population)
+        self._register(behaviour.name, Deployment(entity, door, journal, host.population))
         return EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
 
     async def _deploy_plain(self, actor: type[Actor], shards: int) -> ActorRefs:
@@ -188,7 +202,7 @@ class ClusterNode:
         self._check_new(name, actor)
         host = PlainHost(actor, idle_seconds=self._idle_seconds, max_live=self._max_live_entities)
         door = await self._open_door(actor.__name__, Tagging(shards), host)
-        self._deployments[name] = Deployment(actor, door, None, host.population)
+        self._register(name, Deployment(actor, door, None, host.population))
         return ActorRefs(door, self._ask_seconds)
 
     async def distribute(self, name: str, projection: Projection[Any]) -> ProjectionHandle:
@@ -198,7 +212,8 @@ class ClusterNode:
             InvalidDefinition: its entity is not deployed here, or `name` is taken.
         """
         checked_name(snake_case(name))
-        if name in self._projections:
+        running = self._projections.get(name)
+        if running is not None and not running.ended:
             raise InvalidDefinition(f"a projection {name!r} runs on this node already")
         journal = self.journal(projection.entity)
         tags = projection.entity.tagging.tags(journal.name)
@@ -241,8 +256,14 @@ class ClusterNode:
             raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
         return self._engine
 
+    def _register(self, name: str, deployment: Deployment) -> None:
+        self._check_new(name, deployment.entity)  # once more: another may have come while this one was being opened
+        self._deployments[name] = deployment
+
     def _check_new(self, name: str, entity: type) -> None:
         self._running_engine()
+        if self._stopping:
+            raise NodeStopping(f"node {self.name!r} is stopping: it takes no {entity.__name__}")
         if name in self._deployments:
             other = self._deployments[name].entity
             raise InvalidDefinition(f"{entity.__name__}: the name {name!r} is taken by {other.__name__} on this node")

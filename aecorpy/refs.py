@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aecorpy.command import CommandSpec
-from aecorpy.deadlines import Deadlines
+from aecorpy.deadlines import Deadlines, checked_seconds
 from aecorpy.entity import Entity
 from aecorpy.errors import CommandFailed, DeadlinePassed, NodeStopping, OutcomeUnknown, Unavailable
 from aecorpy.messages import Answer, Command, Refused
@@ -145,8 +145,12 @@ class EntityRefs(Generic[T]):
         return cast(T, self._ref(self, self.door.tagging.shard_of(checked_key(key)), key))
 
     def within(self, seconds: float) -> EntityRefs[T]:
-        """The same entities, asked with a deadline of `seconds`."""
-        return self._copy(seconds, self.metadata)
+        """The same entities, asked with a deadline of `seconds`.
+
+        Raises:
+            ValueError: `seconds` is not a number.
+        """
+        return self._copy(checked_seconds(seconds), self.metadata)
 
     def because(
         self,
@@ -214,5 +218,9 @@ class ActorRefs:
         return ActorRef(self, self.door.tagging.shard_of(checked_key(key)), key)
 
     def within(self, seconds: float) -> ActorRefs:
-        """The same actors, asked with a deadline of `seconds`."""
-        return ActorRefs(self.door, seconds)
+        """The same actors, asked with a deadline of `seconds`.
+
+        Raises:
+            ValueError: `seconds` is not a number.
+        """
+        return ActorRefs(self.door, checked_seconds(seconds))

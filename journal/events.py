@@ -156,5 +156,7 @@ class EventJournal(Generic[E]):
 
     async def close(self) -> None:
         """Commit what is queued and stop. The store stays open."""
-        await self._writer.close()
-        await self._arrivals.close()
+        try:
+            await self._writer.close()
+        finally:
+            await self._arrivals.close()

@@ -20,6 +20,8 @@ Outcome: TypeAlias = Appended | JournalError
 OnOutcome: TypeAlias = Callable[[Outcome], None]
 OnGrowth: TypeAlias = Callable[[int, int], None]
 
+CANCEL_SECONDS = 1.0  # how long a store may take to give up a batch
+
 _log = logging.getLogger(__name__)
 
 
@@ -92,23 +94,42 @@ class GroupCommit:
         return outcome
 
     async def close(self) -> None:
-        """Commit what is queued, then refuse more. Idempotent."""
+        """Commit what is queued, then refuse more. Idempotent.
+
+        When it is cancelled, the batch in flight gets `OutcomeUnknown` and what is queued behind it `Unavailable`.
+        """
         self._closed = True
-        if self._flusher is not None:
-            await asyncio.wait([self._flusher])
+        flusher = self._flusher
+        if flusher is not None:
+            try:
+                await asyncio.wait([flusher])
+            except asyncio.CancelledError:
+                flusher.cancel()
+                await asyncio.wait([flusher], timeout=CANCEL_SECONDS)
+                raise
 
     async def _flush(self) -> None:
         try:
             while self._waiting:
                 size = min(len(self._waiting), self._max_batch)
                 await self._commit([self._waiting.popleft() for _ in range(size)])
+        except asyncio.CancelledError:
+            self._refuse_waiting()
+            raise
         finally:
             self._flusher = None
+
+    def _refuse_waiting(self) -> None:
+        batch = list(self._waiting)
+        self._waiting.clear()
+        self._deliver(batch, [Unavailable(f"journal {self._store.name!r}: the writer was stopped")] * len(batch))
 
     async def _commit(self, batch: Sequence[tuple[Append, OnOutcome]]) -> None:
         outcomes: Sequence[Outcome]
         try:
             outcomes = await self._store.append([append for append, _ in batch])
+            if len(outcomes) != len(batch):
+                raise RuntimeError(f"{len(outcomes)} outcomes of {len(batch)} appends")
         except JournalError as error:
             outcomes = [error] * len(batch)
         except asyncio.CancelledError:
@@ -122,7 +143,10 @@ class GroupCommit:
     def _deliver(self, batch: Sequence[tuple[Append, OnOutcome]], outcomes: Sequence[Outcome]) -> None:
         grown: dict[int, int] = {}
         for (_, on_outcome), outcome in zip(batch, outcomes, strict=True):
-            on_outcome(outcome)
+            try:
+                on_outcome(outcome)
+            except Exception:  # noqa: BLE001 - one receiver's bug must not keep the others of the batch waiting
+                _log.exception("journal %r: a receiver of an append's outcome raised", self._store.name)
             if type(outcome) is Appended:
                 grown[outcome.shard] = outcome.last_offset
         if self._on_growth is not None:

@@ -134,6 +134,7 @@ class Faults:
         self._always: dict[str, Fault] = {}
         self._away = False
         self._corrupt: dict[tuple[str, int], dict[str, Any]] = {}
+        self._gates: list[Gate] = []
 
     def on(self, operation: str, *faults: Fault) -> None:
         """Let the next `operation`s meet these faults, one each."""
@@ -146,6 +147,7 @@ class Faults:
     def block(self, operation: str, then: Fault | None = None) -> Gate:
         """Let the next `operation` wait at a gate."""
         gate = Gate(then)
+        self._gates.append(gate)
         self.on(operation, gate)
         return gate
 
@@ -154,8 +156,10 @@ class Faults:
         self._away = True
 
     def heal(self) -> None:
-        """Forget all faults."""
+        """Forget all faults, and open all gates."""
         self._away = False
+        for gate in self._gates:
+            gate.release()
         self._always.clear()
         self._next.clear()
         self._corrupt.clear()

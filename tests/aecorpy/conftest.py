@@ -46,7 +46,7 @@ async def start_node(faulty: FaultyDatabase) -> AsyncIterator[StartNode]:
             )
 
         yield start
-        faulty.heal()
+        faulty.heal()  # nodes then stop as they should, also when the test failed in the middle
 
 
 @pytest.fixture
