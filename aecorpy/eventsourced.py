@@ -213,6 +213,10 @@ class EntityRuntime:
             error = self._submit(entity, command, sender, before, value, appended)
             if error is None:
                 return
+            if isinstance(error, Unavailable):  # a full queue says nothing of the state, so it need not wait behind it
+                entity._state, entity._seq_nr = before
+                self._tell(sender, Refused(error))
+                return
         if error is None:
             answer: Any = Answer(value)
         else:
