@@ -131,17 +131,19 @@ def _audit_view(
         difference = len(found) - taken_in
         what = f"{booking_id}: the view has taken in {taken_in} events, the journal has {len(found)}"
         audit.find(what, lost=max(0, difference), duplicated=max(0, -difference))
-    elif row is not None and (wrong := _wrong(row, [event.payload for event in found])):
-        audit.find(f"{booking_id}: the view has {row}, but {wrong}", lost=1)
+    elif row is not None:
+        _audit_row(audit, row, [event.payload for event in found])
 
 
-def _wrong(row: BookingRow, events: Sequence[BookingEvent]) -> str:
-    """What is wrong with a row that has taken in `events`; empty if nothing is."""
+def _audit_row(audit: Audit, row: BookingRow, events: Sequence[BookingEvent]) -> None:
+    """Compare a row that has taken in as many events as there are with their fold."""
     try:
         expected = _row(row.booking_id, events)
     except ImpossibleEvent as error:
-        return str(error)
-    return "" if row == expected else f"its events lead to {expected}"
+        audit.find(f"{row.booking_id}: {error}")
+        return
+    if row != expected:
+        audit.find(f"{row.booking_id}: the view has {row}, its events lead to {expected}", lost=1)
 
 
 def _row(booking_id: str, events: Sequence[BookingEvent]) -> BookingRow:

@@ -44,14 +44,13 @@ class Plan:
     random: Random
     now: Callable[[], datetime]
 
+    def booking(self, number: int) -> str:
+        """The id of booking `number`."""
+        return f"{self.run}-{number}"
+
     def client(self, number: int) -> str:
         """Who has booking `number`."""
         return f"{self.run}-client-{number // BOOKINGS_PER_CLIENT}"
-
-    @property
-    def clients(self) -> list[str]:
-        """All clients."""
-        return sorted({self.client(number) for number in range(self.bookings)})
 
 
 async def heads(url: str) -> dict[int, int]:
@@ -94,7 +93,7 @@ async def _live(
             return
         life, wish = draw_life(plan.random), draw_wish(plan.random, plan.client(number), plan.now)
         try:
-            await life(Caller(bookings, f"{plan.run}-{number}", ledger, patience, stop), wish)
+            await life(Caller(bookings, plan.booking(number), ledger, patience, stop), wish)
         except LifeEnds:
             continue
         finally:
@@ -118,4 +117,6 @@ async def check(plan: Plan, ledger: Ledger, before: dict[int, int]) -> Audit:
         journal = node.journal(Booking)
         events = await events_since(journal, before, plan.run)
         await caught_up(view.status, await journal.store.heads())
-        return audited(ledger, events, await rows_of(node.database, plan.clients))
+        sent = ledger.by_booking()
+        clients = sorted({plan.client(number) for number in range(plan.bookings) if plan.booking(number) in sent})
+        return audited(ledger, events, await rows_of(node.database, clients))
