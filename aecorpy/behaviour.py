@@ -5,14 +5,16 @@ It needs no journal, no cluster and no running loop; the test kit (`aecorpy.test
 
 from __future__ import annotations
 
+import inspect
 import re
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 from aecorpy.command import CommandSpec, commands_of
 from aecorpy.entity import Entity, failure
-from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName
+from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName, Rejection
 from aecorpy.fold import Fold
 from aecorpy.snapshotting import Snapshotting
 from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec
@@ -64,6 +66,7 @@ class Behaviour(Generic[T]):
         commands = commands_of(entity)
         if not commands:
             raise InvalidDefinition(f"{entity.__name__}: it has no @command, so nobody could use it")
+        _check_class(entity, commands)
         state, events = _type_arguments(entity)
         try:
             return cls(
@@ -99,6 +102,19 @@ class Behaviour(Generic[T]):
 def snake_case(name: str) -> str:
     """`PermitApplication` as `permit_application`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _check_class(entity: type[Entity[Any, Any]], commands: Iterable[str]) -> None:
+    for name in commands:
+        if name.startswith("_") or hasattr(Entity, name):
+            raise InvalidDefinition(f"{entity.__name__}.{name}: call it otherwise, every entity has its own {name!r}")
+    for rejection in entity.rejections:
+        if not (isinstance(rejection, type) and issubclass(rejection, Rejection)):
+            raise InvalidDefinition(f"{entity.__name__}.rejections: {rejection!r} is not a subclass of Rejection")
+    try:
+        inspect.signature(entity).bind()
+    except TypeError as error:
+        raise InvalidDefinition(f"{entity.__name__} cannot be made without arguments: {error}") from error
 
 
 def _type_arguments(entity: type) -> tuple[Any, Any]:
