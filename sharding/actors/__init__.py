@@ -10,7 +10,7 @@ On the loop, the engine itself is the API; everything is called on the loop's th
     report = await engine.shutdown(timeout=10)     # all actors exit, their tasks are cancelled and awaited
 
 Inside an actor, Thespian's own methods work as documented there, and `createActor` takes a factory too. `AsyncActor`
-adds `pipe_to_self(coroutine, wrap)`, which runs a coroutine as the actor's task and sends its `Outcome` back as a
+adds `pipe_to_self(awaitable, wrap)`, which runs a coroutine as the actor's task and sends its `Outcome` back as a
 message, `running_tasks`, `create_child`, `forward` (the receiver answers the original sender), and `mailbox_limit`.
 
 Other threads, and Thespian's `ActorSystem`, come in through `AsyncioSystemBase`::
@@ -22,7 +22,7 @@ Other threads, and Thespian's `ActorSystem`, come in through `AsyncioSystemBase`
 from sharding.actors.address import Address
 from sharding.actors.async_actor import AsyncActor
 from sharding.actors.creation import ActorSource
-from sharding.actors.engine import Engine, ShutdownReport
+from sharding.actors.engine import Engine
 from sharding.actors.errors import (
     ActorsError,
     AskFailed,
@@ -38,6 +38,7 @@ from sharding.actors.errors import (
 from sharding.actors.outcome import Outcome
 from sharding.actors.run_queue import Budget
 from sharding.actors.system_base import AsyncioSystemBase
+from sharding.actors.termination import ShutdownReport
 
 __all__ = [
     "ActorSource",

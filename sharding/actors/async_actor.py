@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from sharding.actors.outcome import Outcome
 
 if TYPE_CHECKING:
     from sharding.actors.cell import Cell
+    from sharding.actors.engine import Engine
 
 __all__ = ["AsyncActor"]
 
@@ -47,20 +48,28 @@ class AsyncActor(Actor):
 
         def wakeupAfter(self, timePeriod: timedelta | float, payload: Any = None) -> None: ...  # noqa: D102, N802, N803
 
+    @property
+    def engine(self) -> Engine:
+        """The engine this actor lives in: for `ask`, for callbacks on the loop that `tell`, and for its loop's time."""
+        return self._myRef.engine
+
     def pipe_to_self(
-        self, coroutine: Coroutine[Any, Any, T], wrap: Callable[[Outcome[T]], Any] | None = None
-    ) -> asyncio.Task[T]:
+        self, awaitable: Awaitable[T], wrap: Callable[[Outcome[T]], Any] | None = None
+    ) -> asyncio.Future[T]:
         """Run a coroutine as this actor's task; its end comes back as a message from this actor. (Akka's pipeToSelf.)
 
         Args:
-            coroutine: what to run; it must not touch the actor's state.
+            awaitable: a coroutine to run, which must not touch the actor's state; or a future, as of `engine.ask`.
             wrap: makes the message from the `Outcome`; without it the outcome itself is the message. An error in
                 `wrap` comes back as the outcome.
 
         Returns:
-            The task. It is cancelled when the actor exits, and nothing comes back then.
+            The task or future. It is cancelled when the actor exits, and nothing comes back then.
+
+        Raises:
+            ActorsError: the actor has exited.
         """
-        return self._myRef.own_waits().start_task(coroutine, wrap)
+        return self._myRef.own_waits().own(awaitable, wrap)
 
     @property
     def running_tasks(self) -> int:

@@ -157,12 +157,11 @@ class Cell(ActorRef):
     def _turn(self, message: Any, sender: ActorAddress) -> None:
         try:
             result = self.instance.receiveMessage(message, sender)  # type: ignore[union-attr]
-        except _FAILURES:
-            _log.warning("%s raised at %s, trying once more", self.name, type(message).__name__, exc_info=True)
-        else:
             if result is not None or self.waits is not None:
                 self._watch(result)
             return
+        except _FAILURES:
+            _log.warning("%s raised at %s, trying once more", self.name, type(message).__name__, exc_info=True)
         self._second_try(message, sender)
 
     def _second_try(self, message: Any, sender: ActorAddress) -> None:
@@ -232,7 +231,7 @@ class Cell(ActorRef):
             return
         self.instance = None
         self._let_go()
-        if recursive:
+        if recursive or self.engine.stopping:
             for child in list(self.children or ()):
                 child.accept(ActorExitRequest(), self.address)
         else:
@@ -264,13 +263,20 @@ class Cell(ActorRef):
         cell: Cell = self
         while cell.parent is not None:
             parent, cell.parent = cell.parent, None
-            siblings = parent.children or {}
-            siblings.pop(cell, None)
+            parent._drop_child(cell)
             if parent.instance is not None:
                 parent.accept(ChildActorExited(cell.address), self.engine.address)
-            elif not siblings:
+            elif parent.children is None:
                 # The parent waited for this one; a loop, because chains of parents can be thousands long.
                 cell = parent
                 continue
             return
-        self.engine.root_emptied()
+        if cell is self.engine.root:
+            self.engine.termination.root_emptied()
+
+    def _drop_child(self, child: Cell) -> None:
+        children = self.children
+        if children is not None:
+            children.pop(child, None)
+            if not children:
+                self.children = None

@@ -36,10 +36,10 @@ class DeadLetters:
 
     def add(self, target: ActorAddress, message: Any, sender: ActorAddress, error: AskFailed | None = None) -> None:
         """Record that `message` does not reach `target`; an ask behind it fails with `error` at once."""
+        if sender.__class__ is ReplyAddress:
+            sender.fail(error or Undeliverable(f"{target} has exited", target))
         if isinstance(message, (ActorExitRequest, ChildActorExited)):
             return  # its purpose is fulfilled, or nobody is left to hear it
         self.count += 1
-        if sender.__class__ is ReplyAddress:
-            sender.fail(error or Undeliverable(f"{target} has exited", target))
         if self.handler is not None and not isinstance(message, DeadEnvelope):
             self.handler.deliver(DeadEnvelope(target, message), sender)

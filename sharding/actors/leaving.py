@@ -15,17 +15,17 @@ class LeavingTasks:
     """Owns cancelled tasks until they end, so that their errors are logged and a shutdown can wait for them."""
 
     def __init__(self) -> None:
-        self._names: dict[asyncio.Task[Any], str] = {}
+        self._names: dict[asyncio.Future[Any], str] = {}
 
     def __len__(self) -> int:
         return len(self._names)
 
-    def add(self, task: asyncio.Task[Any], name: str) -> None:
+    def add(self, task: asyncio.Future[Any], name: str) -> None:
         """Take over a task of the actor called `name`."""
         self._names[task] = name
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, task: asyncio.Future[Any]) -> None:
         name = self._names.pop(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:

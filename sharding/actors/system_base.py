@@ -12,12 +12,13 @@ from thespian.actors import ActorAddress, InvalidActorSourceHash
 
 from sharding.actors.address import Address
 from sharding.actors.creation import ActorSource
-from sharding.actors.engine import Engine, ShutdownReport
+from sharding.actors.engine import Engine
 from sharding.actors.errors import BlockingCallOnLoop, EngineStopped
 from sharding.actors.inbox import ThreadInbox, seconds_of
 from sharding.actors.loop_thread import LoopThread
 from sharding.actors.ref import no_sources
 from sharding.actors.run_queue import Budget
+from sharding.actors.termination import ShutdownReport
 
 __all__ = ["AsyncioSystemBase"]
 
@@ -38,7 +39,7 @@ class Door:
         self._calls: dict[Future[Any], None] = {}
         self._inboxes: dict[ThreadInbox, None] = {}
         self._named = 0
-        engine.when_closed(self._close)
+        engine.termination.when_over(self._close)
 
     def call(self, function: Callable[..., T], *args: Any, seconds: float | None = None) -> T:
         """Run a function on the loop and wait for what it returns, at most so long.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Waits:
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.tasks: dict[asyncio.Future[Any], None] = {}
         self.wakeups: dict[int, tuple[asyncio.TimerHandle, Any]] = {}
         self.watched: tuple[int, ...] = ()
 
@@ -54,23 +54,24 @@ class Waits:
 
     # ---- tasks
 
-    def start_task(self, coroutine: Coroutine[Any, Any, Any], wrap: Wrap | None) -> asyncio.Task[Any]:
-        """Run a coroutine as the actor's own; how it ended comes back as `wrap(outcome)`.
+    def own(self, awaitable: Awaitable[Any], wrap: Wrap | None) -> asyncio.Future[Any]:
+        """Run a coroutine, or take a future, as the actor's own; how it ended comes back as `wrap(outcome)`.
 
         Raises:
             ActorsError: the actor has exited; the coroutine is closed unrun.
         """
         engine = self._cell.engine
         if self._cell.instance is None:
-            coroutine.close()
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
             raise ActorsError(f"{self._cell.name} has exited and starts no more tasks")
-        task = engine.loop.create_task(coroutine)
+        task = asyncio.ensure_future(awaitable, loop=engine.loop)
         engine.tasks += 1
         self.tasks[task] = None
         task.add_done_callback(partial(self._task_ended, wrap))
         return task
 
-    def _task_ended(self, wrap: Wrap | None, task: asyncio.Task[Any]) -> None:
+    def _task_ended(self, wrap: Wrap | None, task: asyncio.Future[Any]) -> None:
         self._cell.engine.tasks -= 1
         if task not in self.tasks:
             return  # the actor is gone; the engine waits for this one

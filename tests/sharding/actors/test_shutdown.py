@@ -83,6 +83,16 @@ async def test_children_made_while_exiting_do_not_outlive_the_engine() -> None:
     assert engine.actors == 0
 
 
+async def test_children_an_exiting_actor_does_not_take_along_end_with_the_engine() -> None:
+    engine = Engine()
+    parent = engine.create(lambda: Parent([]))
+    await child_of(engine, parent, Echo)
+    engine.tell(parent, ActorExitRequest(recursive=False))
+    report = await engine.shutdown(timeout=5)
+    assert report.clean
+    assert engine.actors == 0
+
+
 async def test_a_shutdown_whose_caller_gives_up_goes_on() -> None:
     engine = Engine()
 

@@ -9,7 +9,7 @@ import pytest
 from thespian.actors import ActorAddress, ActorExitRequest, ActorSystemMessage
 
 from sharding.actors import ActorsError, AsyncActor, Engine, Outcome
-from tests.sharding.actors.cast import Waiter
+from tests.sharding.actors.cast import Echo, Waiter
 from tests.waiting import eventually
 
 
@@ -102,9 +102,23 @@ async def test_tasks_are_cancelled_when_their_actor_exits_and_nothing_comes_back
     assert ended == []
 
 
+async def test_an_ask_of_another_actor_can_be_piped(engine: Engine) -> None:
+    class Front(AsyncActor):
+        def receiveMessage(self, message: Any, sender: ActorAddress) -> None:
+            if isinstance(message, Outcome):
+                self.send(sender, "not the asker")
+            elif isinstance(message, tuple):
+                self.send(message[1], message[0].value)
+            elif not isinstance(message, ActorSystemMessage):
+                self.pipe_to_self(self.engine.ask(behind, message), lambda outcome: (outcome, sender))
+
+    behind = engine.create(Echo)
+    assert await engine.ask(engine.create(Front), "through") == "through"
+
+
 async def test_a_task_that_is_cancelled_by_others_says_so(engine: Engine) -> None:
     ended: list[Outcome[int]] = []
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Future[None]] = []
 
     class Owner(Waiter):
         def receiveMessage(self, message: Any, sender: ActorAddress) -> None:
