@@ -15,6 +15,7 @@ from journal.sqlite.failures import at_commit, primary_code
 T = TypeVar("T")
 
 RETRY_PAUSE, LONGEST_PAUSE = 0.0005, 0.005  # seconds
+LARGEST_IDLE_LOG = 64 * 1024 * 1024  # bytes
 OLDEST = (3, 38, 0)  # RETURNING and JSON built in
 
 
@@ -59,6 +60,7 @@ class SqliteFile:
         if mode != "wal":
             raise Unavailable(f"SQLite file {self.path}: no write-ahead log here (mode {mode!r}): use a local disk")
         connection.execute("PRAGMA busy_timeout = 0")  # from here on `begin` does the waiting
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_IDLE_LOG}")
         connection.execute("PRAGMA synchronous = FULL")  # an answered command must survive a power cut
 
     def in_transaction(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

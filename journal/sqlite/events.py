@@ -33,6 +33,7 @@ class SqliteJournal(JournalStore):
         self.shard_count = shard_count
         self._access = access
         self._sql = statements("events", name)
+        self._seen: tuple[sqlite3.Connection | None, int, list[ShardHead]] = (None, 0, [])
 
     async def append(self, batch: Sequence[Append]) -> list[Appended | JournalError]:
         """See `JournalStore.append`."""
@@ -94,7 +95,14 @@ class SqliteJournal(JournalStore):
         return await self._access.read(self._heads)
 
     def _heads(self, connection: sqlite3.Connection) -> list[ShardHead]:
-        return [ShardHead(*row) for row in connection.execute(self._sql["heads"]).fetchall()]
+        # Readers that wait for other processes' events ask this many times a second, mostly in vain. The version is
+        # asked for first: rows newer than it are read again next time, rows older than it never kept.
+        (version,) = connection.execute(self._sql["data_version"]).fetchone()
+        seen, seen_version, rows = self._seen
+        if seen is not connection or seen_version != version:
+            rows = [ShardHead(*row) for row in connection.execute(self._sql["heads"]).fetchall()]
+            self._seen = (connection, version, rows)
+        return rows.copy()
 
     async def read_entity(self, key: str, from_seq_nr: int, limit: int) -> list[StoredEvent]:
         """See `JournalStore.read_entity`."""

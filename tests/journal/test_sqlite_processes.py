@@ -65,3 +65,10 @@ async def test_what_a_killed_process_was_told_is_in_the_journal(path: Path) -> N
 
 async def _head_beyond(store: JournalStore, offset: int) -> bool:
     return (await store.heads())[0].head > offset
+
+
+async def test_programs_that_create_the_file_at_once(path: Path) -> None:
+    databases = await asyncio.gather(*(open_database(f"sqlite:///{path}") for _ in range(8)))
+    stores = await asyncio.gather(*(database.journal("booking", 2) for database in databases))
+    assert [len(await store.heads()) for store in stores] == [2] * 8
+    await asyncio.gather(*(database.close() for database in databases))

@@ -26,6 +26,10 @@ UPDATE "{journal}_shard" SET epoch = ? WHERE shard = ? AND epoch < ? RETURNING s
 -- Locks: the write lock where it fences a snapshot; else a read snapshot.
 SELECT epoch FROM "{journal}_shard" WHERE shard = ?;
 
+-- name: data_version
+-- Locks: none. Another number than this connection got last time: somebody has committed something since.
+PRAGMA data_version;
+
 -- name: heads
 -- Locks: a read snapshot; waits for nobody.
 SELECT shard, epoch, head FROM "{journal}_shard" ORDER BY shard;
