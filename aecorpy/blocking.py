@@ -37,9 +37,12 @@ class BlockingNode:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"node-{self._node.name}", daemon=True)
+        if self._thread is not None:
+            raise AecorError(f"node {self._node.name!r} is running already")
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), name=f"node-{self._node.name}", daemon=True)
         self._thread.start()
+        started.wait()
         try:
             self.call(self._node.start())
         except BaseException:
@@ -69,7 +72,12 @@ class BlockingNode:
         if self._loop is None or threading.current_thread() is self._thread:
             coroutine.close()
             raise AecorError("call() needs a running BlockingNode (`with`), and a thread other than the node's own")
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        answer = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return answer.result()
+        except BaseException:  # Ctrl-C, too: nobody waits any more
+            answer.cancel()
+            raise
 
     def deploy(self, entity: type[T]) -> EntityRefs[T]:
         """As `ClusterNode.deploy`."""
@@ -79,10 +87,15 @@ class BlockingNode:
         """As `ClusterNode.distribute`."""
         return self.call(self._node.distribute(name, projection))
 
+    def _run(self, started: threading.Event) -> None:
+        with asyncio.Runner() as runner:  # its end cancels what tasks are left, and ends the threads of its executor
+            self._loop = runner.get_loop()
+            started.set()
+            self._loop.run_forever()
+
     def _end_thread(self) -> None:
         assert self._loop is not None, "ended once, after it was started"
         assert self._thread is not None, "ended once, after it was started"
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
         self._loop = self._thread = None
