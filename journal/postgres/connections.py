@@ -1,0 +1,207 @@
+"""A bounded set of connections that come back after failures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from journal.errors import JournalError, Overloaded, Unavailable
+from journal.postgres.failures import DRIVER_ERRORS, at_commit, before_commit, session_over
+from journal.postgres.link import Link
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+MOST_WAITING = 10_000
+
+
+class Connections:
+    """Links to one server, at most `size`, opened when needed and used last in, first out.
+
+    Not asyncpg's own pool: that one asks the server to reset a session each time it is given back, which doubles the
+    round trips of a single statement, and it connects again at once, however often it fails.
+
+    Args:
+        where: the server, for messages.
+        dial: opens a connection.
+        size: most connections at a time.
+        wait_limit: seconds to wait for a free one.
+    """
+
+    def __init__(self, where: str, dial: Callable[[], Awaitable[Link]], *, size: int, wait_limit: float) -> None:
+        self.where = where
+        self._dial = dial
+        self._size = size
+        self._wait_limit = wait_limit
+        self._free = asyncio.Semaphore(size)
+        self._waiting = 0
+        self._idle: list[Link] = []
+        self._lent: set[Link] = set()
+        self._closed = False
+        self._all_back = asyncio.Event()
+        self._pause = 0.0
+        self._not_before = 0.0
+
+    async def take(self) -> Link:
+        """A link for the caller alone, who gives it back.
+
+        Raises:
+            Unavailable: none can be had; the database is away, or closed here.
+        """
+        self._check_open()
+        await self._wait_for_turn()
+        try:
+            self._check_open()
+            link = self._open_idle() or await self._connect()
+            self._lent.add(link)
+        except BaseException:
+            self._free.release()
+            raise
+        return link
+
+    def give_back(self, link: Link) -> None:
+        """Take a link back. One that is closed, or in the middle of a transaction, is not used again."""
+        self._lent.discard(link)
+        if self._closed and not self._lent:
+            self._all_back.set()
+        if self._closed or not link.usable:
+            link.terminate()
+        else:
+            self._idle.append(link)
+        self._free.release()
+
+    @asynccontextmanager
+    async def link(self, *, committing: bool = False) -> AsyncIterator[Link]:
+        """A link for statements of ours, each a transaction of its own; their errors become the contract's.
+
+        Args:
+            committing: the statements write, so a lost answer is an unknown outcome.
+
+        Raises:
+            Unavailable: nothing happened.
+            OutcomeUnknown: `committing`, and the answer was lost.
+        """
+        link = await self.take()
+        try:
+            yield link
+        except JournalError:
+            raise
+        except DRIVER_ERRORS as error:
+            if session_over(error):
+                link.terminate()
+            raise (at_commit if committing else before_commit)(self.where, error) from error
+        except BaseException:
+            link.terminate()  # cancelled in the middle of a statement: the next user must not meet its end
+            raise
+        finally:
+            self.give_back(link)
+
+    @asynccontextmanager
+    async def transaction(self, *, ours: bool = False) -> AsyncIterator[Link]:
+        """A link with a transaction open: committed when the block ends, rolled back when it raises or is cancelled.
+
+        Args:
+            ours: the block holds statements of ours alone, so what asyncpg raises in it becomes the contract's.
+
+        Raises:
+            Unavailable: nothing was committed.
+            OutcomeUnknown: the answer to COMMIT was lost.
+        """
+        link = await self.take()
+        try:
+            await self._begin(link)
+            try:
+                yield link
+            except Exception as error:
+                await link.roll_back()
+                if ours and isinstance(error, DRIVER_ERRORS):
+                    raise before_commit(self.where, error) from error
+                raise
+            await self._commit(link)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                link.terminate()  # cancelled, maybe in the middle of a statement; the server rolls back
+            raise
+        finally:
+            self.give_back(link)
+
+    async def _begin(self, link: Link) -> None:
+        try:
+            await link.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        except DRIVER_ERRORS as error:
+            link.terminate()
+            raise before_commit(self.where, error) from error
+
+    async def _commit(self, link: Link) -> None:
+        if link.connection.is_closed():
+            raise Unavailable(f"PostgreSQL at {self.where}: the connection was lost; the transaction is rolled back")
+        if not link.connection.is_in_transaction():
+            raise RuntimeError("the block ended its transaction by itself: leave COMMIT and ROLLBACK to its end")
+        try:
+            tag = await link.connection.execute("COMMIT")
+        except DRIVER_ERRORS as error:
+            link.terminate()
+            raise at_commit(self.where, error) from error
+        if tag != "COMMIT":  # PostgreSQL does not call it an error to commit a transaction in which one occurred
+            raise Unavailable(
+                f"PostgreSQL at {self.where}: a statement of the block failed and the block went on; "
+                "the transaction is rolled back"
+            )
+
+    async def close(self, within: float) -> None:
+        """Refuse new users, wait `within` seconds for those there are, and close. Idempotent."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for link in idle:
+            link.terminate()
+        if self._lent:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._all_back.wait()
+        for link in self._lent:
+            link.terminate()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"PostgreSQL at {self.where}: the database was closed")
+
+    async def _wait_for_turn(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        if self._waiting >= MOST_WAITING:
+            raise Overloaded(f"PostgreSQL at {self.where}: connections", MOST_WAITING)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_limit):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"PostgreSQL at {self.where}: all {self._size} connections were busy for {self._wait_limit} s"
+            ) from None
+        finally:
+            self._waiting -= 1
+
+    def _open_idle(self) -> Link | None:
+        while self._idle:
+            link = self._idle.pop()
+            if link.usable:
+                return link
+            link.terminate()
+        return None
+
+    async def _connect(self) -> Link:
+        if _now() < self._not_before:
+            await asyncio.sleep(self._not_before - _now())
+            self._check_open()
+        try:
+            link = await self._dial()
+        except DRIVER_ERRORS as error:
+            self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+            self._not_before = _now() + self._pause
+            raise before_commit(self.where, error) from error
+        self._pause = self._not_before = 0.0
+        return link
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

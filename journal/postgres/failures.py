@@ -1,0 +1,75 @@
+"""What an error of asyncpg means for the caller: nothing happened, or nobody knows."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from journal.errors import BadPayload, JournalError, OutcomeUnknown, Unavailable
+
+# What asyncpg raises about the database or the way to it. OSError includes TimeoutError.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+# The session is over. If a statement was in flight, its end is not known: the server may have committed it and lost
+# the session before the answer was out. (IdleInTransaction… cannot meet a statement in flight.)
+_SESSION_OVER = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+
+# Classes of SQLSTATE that tell about the server's state, not about the statement: rolled back by the server (40), out
+# of resources (53), locked (55), ended by an operator or a timeout (57), input and output failed (58).
+_NOT_NOW = ("40", "53", "55", "57", "58")
+_READ_ONLY = "25006"
+_IDLE_IN_TRANSACTION = "25P03"
+
+# Values that cannot be stored: data exceptions (22), limits of the server (54).
+_BAD_VALUES = ("22", "54")
+
+
+def session_over(error: BaseException) -> bool:
+    """True if the connection on which `error` came up can be used no more."""
+    return isinstance(error, _SESSION_OVER) or _sqlstate(error) in (_READ_ONLY, _IDLE_IN_TRANSACTION)
+
+
+def before_commit(where: str, error: BaseException) -> JournalError:
+    """What `error` means for a statement of ours where nothing has been committed."""
+    if _sqlstate(error)[:2] in _BAD_VALUES:
+        return BadPayload(f"PostgreSQL at {where}: a value cannot be stored: {_reason(error)}")
+    return Unavailable(f"PostgreSQL at {where}: {_reason(error)}; nothing happened")
+
+
+def of_user_statement(where: str, error: BaseException, *, closed: bool) -> JournalError | None:
+    """What `error` means for somebody else's SQL; None if it is that SQL's own error.
+
+    Args:
+        where: the server.
+        error: what asyncpg raised.
+        closed: the connection is closed.
+    """
+    if closed or session_over(error) or _sqlstate(error)[:2] in _NOT_NOW:
+        return Unavailable(f"PostgreSQL at {where}: {_reason(error)}; the transaction is rolled back")
+    return None
+
+
+def at_commit(where: str, error: BaseException) -> JournalError:
+    """What `error` means when it came while a commit was in flight."""
+    if isinstance(error, _SESSION_OVER):
+        return OutcomeUnknown(
+            f"PostgreSQL at {where}: {_reason(error)}, while a commit was in flight: it may have happened; "
+            "read back before repeating"
+        )
+    return before_commit(where, error)
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or ""
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer within the time limit"
+    return f"{type(error).__name__}: {error}" if not str(error) else str(error)

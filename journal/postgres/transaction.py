@@ -1,0 +1,106 @@
+"""Transactions in PostgreSQL: a view's rows together with the offsets of what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from journal.contract import Transaction
+from journal.errors import Fenced
+from journal.postgres import offsets as offset_rows
+from journal.postgres.failures import DRIVER_ERRORS, of_user_statement
+from journal.postgres.link import Link
+from journal.postgres.statements import statement
+from journal.postgres.values import storable
+from journal.postgres.view_tables import ViewStatements, as_put
+from journal.records import DeadLetter, OffsetMove, TableSpec
+from journal.tables import checked_rows
+
+T = TypeVar("T")
+
+
+class PostgresTransaction(Transaction):
+    """See `Transaction`. Made by `PostgresDatabase.transaction`."""
+
+    def __init__(self, link: Link, where: str, schema: str, views: ViewStatements) -> None:
+        self._link = link
+        self._where = where
+        self._schema = schema
+        self._views = views
+        self._open = True
+        self._refusal: Fenced | None = None
+
+    async def execute(self, sql: str, *arguments: Any) -> None:
+        """See `Transaction.execute`."""
+        await self._run(self._connection.execute(sql, *arguments))
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """See `Transaction.execute_many`."""
+        await self._run(self._connection.executemany(sql, rows))
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """See `Transaction.fetch`."""
+        return [tuple(row) for row in await self._run(self._connection.fetch(sql, *arguments))]
+
+    async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
+        """See `Transaction.move_offsets`."""
+        await self._run(offset_rows.move(self._checked_link, self._schema, consumer, moves, epoch))
+
+    async def set_aside(self, letter: DeadLetter) -> None:
+        """See `Transaction.set_aside`."""
+        sql = statement("dead_letter_put", self._schema)
+        place = (letter.consumer, letter.tag, letter.offset, letter.key, letter.seq_nr)
+        await self._run(self._checked_link.fetch(sql, *place, letter.type_name, letter.error))
+
+    async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+        """See `Transaction.get_rows`."""
+        sql, place = self._views.get(table)
+        rows = await self._run(self._connection.fetch(sql, [key for key in keys if storable(key)]))
+        return {row[place]: row for row in as_put(table, rows)}
+
+    async def put_rows(self, table: TableSpec, rows: Sequence[tuple[Any, ...]]) -> None:
+        """See `Transaction.put_rows`."""
+        sql = self._views.put(table)
+        checked = checked_rows(table, rows)
+        if checked:
+            await self._run(self._connection.execute(sql, *zip(*checked, strict=True)))
+
+    async def delete_rows(self, table: TableSpec, keys: Sequence[str]) -> None:
+        """See `Transaction.delete_rows`."""
+        sql = self._views.delete(table)
+        await self._run(self._connection.execute(sql, [key for key in keys if storable(key)]))
+
+    def end(self) -> None:
+        """Refuse further use: the block has ended."""
+        self._open = False
+
+    def check(self) -> None:
+        """Do nothing if the transaction may commit.
+
+        Raises:
+            Fenced: a move was refused and the block went on all the same.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+
+    @property
+    def _checked_link(self) -> Link:
+        if not self._open:
+            raise RuntimeError("this transaction's block has ended")
+        return self._link
+
+    @property
+    def _connection(self) -> Any:
+        return self._checked_link.connection
+
+    async def _run(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except Fenced as error:
+            self._refusal = error
+            raise
+        except DRIVER_ERRORS as error:
+            meaning = of_user_statement(self._where, error, closed=self._link.connection.is_closed())
+            if meaning is None:
+                raise
+            raise meaning from error
