@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from thespian.actors import Actor, ActorExitRequest
 
 from sharding import shard as shards
 from sharding.actors import Address, AskFailed, AsyncActor, Engine, Undeliverable
-from sharding.region import Region
+from sharding.region import Region, ShardsWanted
 from sharding.shard import Envelope, Passivate, Population, ShardHost, ShardLost, StillBusy
 from tests.waiting import eventually
 
@@ -98,10 +98,13 @@ class Caller:
     def __init__(self, engine: Engine, host: Host, count: int = 1) -> None:
         self.engine = engine
         self.region = engine.create(lambda: Region(count, host))
+        self.shards: Sequence[Address] = ()
 
     async def ask(self, key: str, message: Any = "hello", shard: int = 0) -> Any:
         async with asyncio.timeout(5):
-            return await self.engine.ask(self.region, Envelope(shard, key, message))
+            if not self.shards:
+                self.shards = await self.engine.ask(self.region, ShardsWanted())
+            return await self.engine.ask(self.shards[shard], Envelope(shard, key, message))
 
 
 async def test_a_key_is_one_entity(engine: Engine) -> None:
