@@ -15,7 +15,6 @@ from aecorpy.entity import Entity
 from aecorpy.errors import CommandFailed, DeadlinePassed, NodeStopping, OutcomeUnknown, Unavailable
 from aecorpy.messages import Answer, Command, Refused
 from journal.metadata import Metadata
-from journal.records import checked_key
 from journal.tagging import Tagging
 from sharding.actors import AskFailed, HandlerFailed, Undeliverable
 from sharding.shard import Envelope
@@ -142,7 +141,7 @@ class EntityRefs(Generic[T]):
         Raises:
             InvalidName: `key` is not a non-empty string of at most 512 bytes.
         """
-        return cast(T, self._ref(self, self.door.tagging.shard_of(checked_key(key)), key))
+        return cast(T, self._ref(self, self.door.tagging.shard_of(key), key))
 
     def within(self, seconds: float) -> EntityRefs[T]:
         """The same entities, asked with a deadline of `seconds`.
@@ -215,7 +214,7 @@ class ActorRefs:
         Raises:
             InvalidName: `key` is not a non-empty string of at most 512 bytes.
         """
-        return ActorRef(self, self.door.tagging.shard_of(checked_key(key)), key)
+        return ActorRef(self, self.door.tagging.shard_of(key), key)
 
     def within(self, seconds: float) -> ActorRefs:
         """The same actors, asked with a deadline of `seconds`.

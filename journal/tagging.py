@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from journal.errors import InvalidName
-from journal.records import checked_name
+from journal.records import checked_key, checked_name
 
 MAX_SHARDS = 100_000
 
@@ -14,6 +15,11 @@ MAX_SHARDS = 100_000
 def stable_hash(key: str) -> int:
     """A 64-bit hash of `key` that does not change with process, machine or version (BLAKE2b, first 8 bytes)."""
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+@lru_cache(maxsize=16_384)  # callers name the same busy entities again and again
+def _hash_of_key(key: str) -> int:
+    return stable_hash(checked_key(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,12 @@ class Tagging:
         return cls(1)
 
     def shard_of(self, key: str) -> int:
-        """The shard, 0 to `shard_count - 1`, of the entity `key`."""
-        return stable_hash(key) % self.shard_count
+        """The shard, 0 to `shard_count - 1`, of the entity `key`.
+
+        Raises:
+            InvalidName: `key` cannot be a key, see `journal.records.checked_key`.
+        """
+        return _hash_of_key(key if type(key) is str else checked_key(key)) % self.shard_count
 
     def tags(self, journal: str) -> tuple[EventTag, ...]:
         """All streams of `journal`, in order of their shards."""

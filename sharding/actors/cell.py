@@ -205,7 +205,8 @@ class Cell(ActorRef):
             return
         if self.waits is not None and self.waits.watched:
             self.waits.watch(())
-        self._refuse_coroutine(result)
+        if result is not None:
+            self._refuse_coroutine(result)
 
     def _refuse_coroutine(self, result: Any) -> None:
         if asyncio.iscoroutine(result):
