@@ -30,7 +30,8 @@ class MemoryJournal(JournalStore):
         """See `JournalStore.append`."""
         await self._turn.passed()
         recorded_at = self._clock()
-        admission = Admission(self.name, dict(enumerate(self._shards)), self._last_seq_nr)
+        shards = {append.shard for append in batch if 0 <= append.shard < self.shard_count}
+        admission = Admission(self.name, {shard: self._shards[shard] for shard in shards}, self._last_seq_nr)
         outcomes = [admission.admit(append) for append in batch]
         rows = [
             row
@@ -48,7 +49,8 @@ class MemoryJournal(JournalStore):
         for row in rows:
             self._logs[row[0]].append(row)
             self._entities.setdefault(row[2], []).append(row)
-        self._shards = [row._replace(head=heads[row.shard]) for row in self._shards]
+        for shard, head in heads.items():
+            self._shards[shard] = self._shards[shard]._replace(head=head)
 
     async def claim(self, shard: int, epoch: int) -> ShardHead:
         """See `JournalStore.claim`."""
