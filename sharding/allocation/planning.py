@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from typing import NamedTuple
 
 from sharding.allocation.contract import AllocationStrategy
@@ -76,7 +76,7 @@ def plan(
 def _hosts(members: Mapping[str, float]) -> dict[str, float]:
     """The members that may own shards, sorted by name: nothing may depend on the order in which members are listed."""
     for node, weight in members.items():
-        if not (isfinite(weight) and weight >= 0):
+        if not 0 <= weight < inf:
             raise UnusableWeight(node, weight)
     return {node: members[node] for node in sorted(members) if members[node] > 0}
 

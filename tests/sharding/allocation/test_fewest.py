@@ -1,0 +1,110 @@
+"""Moves are the fewest there can be: against a search through every allocation, and over long histories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil, floor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sharding.allocation import LeastShardsAllocation, RingAllocation, Tolerance, fewest_moves
+from tests.sharding.allocation.situations import Situation, reached, weights, wild
+
+RING = RingAllocation("Booking")
+
+
+def distributions(shards: int, limits: list[tuple[int, int]]) -> Iterator[tuple[int, ...]]:
+    """Every way to spread so many shards over hosts of which each has a lowest and a highest number."""
+    if not limits:
+        if shards == 0:
+            yield ()
+        return
+    (low, high), *others = limits
+    for count in range(max(0, low), min(shards, high) + 1):
+        for rest in distributions(shards - count, others):
+            yield (count, *rest)
+
+
+def searched(situation: Situation, above: Fraction, below: Fraction) -> int:
+    """The fewest moves to any allocation within the bounds: every host keeps what it may, everything else moves."""
+    hosts = sorted(situation.hosts)
+    counts = Counter(situation.owners)
+    total = sum(Fraction(weight) for weight in situation.hosts.values())
+    shares = [situation.shards * Fraction(situation.hosts[host]) / total for host in hosts]
+    limits = [(ceil(share * (1 - below) - 1), floor(share * (1 + above) + 1)) for share in shares]
+    return min(
+        situation.shards - sum(min(counts[host], count) for host, count in zip(hosts, chosen, strict=True))
+        for chosen in distributions(situation.shards, limits)
+    )
+
+
+@st.composite
+def small(draw: st.DrawFn) -> Situation:
+    situation = draw(wild())
+    members = dict(list(situation.members.items())[:4])
+    kept = situation.owners[: draw(st.integers(1, 40))]
+    return Situation(len(kept), members, kept)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(situation=small(), tolerance=st.sampled_from([(0.1, 0.1), (0.1, 1), (0, 0), (0.5, 0.2)]))
+def test_the_fewest_moves_are_those_of_the_best_of_all_allocations(
+    situation: Situation, tolerance: tuple[float, float]
+) -> None:
+    if situation.hosts:
+        fewest = fewest_moves(situation.hosts, situation.owners, Tolerance(*tolerance))
+        assert fewest == searched(situation, Fraction(str(tolerance[0])), Fraction(str(tolerance[1])))
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    situation=wild(), strategy=st.sampled_from([RING, LeastShardsAllocation(), LeastShardsAllocation(RING.tolerance)])
+)
+def test_every_plan_makes_the_fewest_moves(
+    situation: Situation, strategy: RingAllocation | LeastShardsAllocation
+) -> None:
+    if situation.hosts:
+        fewest = fewest_moves(situation.hosts, situation.owners, strategy.tolerance)
+        assert len(situation.planned(strategy).moves) == fewest
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), count=st.integers(1, 20))
+def test_planning_anew_halfway_makes_no_more_moves_in_all(data: st.DataObject, count: int) -> None:
+    situation = data.draw(wild(weights))
+    made = situation.planned(RING)
+    moved = 0
+    while made.moves:
+        owners = list(situation.owners)
+        for move in made.moves[:count]:
+            owners[move.shard] = move.target
+            moved += 1
+        situation = situation._replace(owners=tuple(owners))
+        again = situation.planned(RING)
+        assert len(again.moves) == len(made.moves[count:])
+        made = again
+
+
+def test_without_a_lower_bound_a_node_that_joins_ten_level_ones_gets_nothing() -> None:
+    members = {f"node-{number}": 1.0 for number in range(10)}
+    before = Situation(1_000, members, tuple(f"node-{number % 10}" for number in range(1_000)))
+    after = before._replace(members=members | {"joiner": 1.0})
+    assert after.planned(RingAllocation(tolerance=Tolerance(below=1))).moves == ()
+    assert after.planned(RING).owners.count("joiner") == 81  # 90.9 less 10 % and one
+
+
+@pytest.mark.parametrize("nodes", [3, 10, 30])
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_joins_are_cheap_after_any_history(nodes: int, data: st.DataObject) -> None:
+    """No node is filled to the brim by choice, or else one join would find all of them too full."""
+    before = data.draw(reached(RING, shards=st.sampled_from([100, 256, 1_000])))
+    members = {f"more-{number}": 1.0 for number in range(nodes)}
+    grown = before._replace(members=members)
+    grown = grown._replace(owners=grown.planned(RING).owners)
+    joined = grown._replace(members=members | {"joiner": 1.0})
+    assert {move.target for move in joined.planned(RING).moves} == {"joiner"}
