@@ -102,6 +102,7 @@ class ProjectionRunner(Generic[E]):
         self._draw = draw
         self._epoch = epoch
         self._claimed = 0
+        self._tried = False
         self._tags = {tag.shard: _Tag(tag, 0) for tag in tags}
         self._handled = 0
         self._running = False
@@ -125,8 +126,12 @@ class ProjectionRunner(Generic[E]):
             await self._with_patience(self._start)
             while True:
                 await self._with_patience(self._step)
+                await asyncio.sleep(0)  # a store in memory never waits, and others want the loop too
         except (AecorError, JournalError) as error:
             self._error = str(error)
+            raise
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {error}"
             raise
         finally:
             self._running = False
@@ -150,12 +155,16 @@ class ProjectionRunner(Generic[E]):
         await self._projection.prepare(self._database)
         offsets = self._database.offsets
         tags = [str(tag.tag) for tag in self._tags.values()]
+        stored = await offsets.read(self.name)
         if self._epoch is None:
-            stored = await offsets.read(self.name)
-            self._claimed = 1 + max((stored[tag].epoch for tag in tags if tag in stored), default=0)
+            epoch = 1 + max((stored[tag].epoch for tag in tags if tag in stored), default=0)
         else:
-            self._claimed = self._epoch
-        await offsets.claim(self.name, tags, self._claimed)
+            epoch = self._epoch
+        # Nobody else has an epoch that was given to this runner: when it is stored, an earlier try arrived after all.
+        if not (self._tried and all(tag in stored and stored[tag].epoch == self._epoch for tag in tags)):
+            self._tried = True
+            await offsets.claim(self.name, tags, epoch)
+        self._claimed = epoch
         await self._reread()
 
     async def _reread(self) -> None:
