@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from aecorpy.errors import AecorError
-from aecorpy.fold import Folded, Impossible
+from aecorpy.fold import Folded, Impossible, Next
 from aecorpy.projection.contract import Projection, Step
 from journal.contract import Database
 from journal.events import EntityEvent
@@ -73,6 +73,10 @@ class ForeignSink(Projection[E], Generic[V, E]):
             folded = self.apply(value, event)
             if isinstance(folded, Impossible):
                 raise AecorError(f"{key!r}: event {event.seq_nr} cannot follow version {version}: {folded.reason}")
+            if not isinstance(folded, Next):
+                raise AecorError(
+                    f"{key!r}, event {event.seq_nr}: apply returned {folded!r}, neither Next nor Impossible"
+                )
             value, version = folded.state, event.seq_nr
-        if unseen and value is not None:
-            await self.save(key, Versioned(value, version))
+        if unseen:
+            await self.save(key, Versioned(cast("V", value), version))

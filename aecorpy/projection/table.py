@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from aecorpy.errors import InvalidDefinition
+from aecorpy.errors import AecorError, InvalidDefinition
 from aecorpy.projection.contract import Projection, Step
 from journal.contract import Database
 from journal.events import EntityEvent
@@ -104,11 +104,17 @@ class TableView(Projection[E], Generic[R, E]):
             for event in step.events:
                 key = self.key(event)
                 rows[key] = self.apply(rows.get(key), event)
-            if put := [self.table.values(row) for row in rows.values() if row is not None]:
+            if put := [self._values(key, row) for key, row in rows.items() if row is not None]:
                 await transaction.put_rows(spec, put)
             if gone := [key for key, row in rows.items() if row is None and key in stored]:
                 await transaction.delete_rows(spec, gone)
             await step.commit_in(transaction)
+
+    def _values(self, key: str, row: R) -> tuple[Any, ...]:
+        own = getattr(row, self.table.spec.key)
+        if own != key:  # it would be written there and never be found again
+            raise AecorError(f"table {self.table.spec.name!r}: apply made the row of {own!r} from an event of {key!r}")
+        return self.table.values(row)
 
 
 def _column(row: type, name: str, annotation: Any) -> Column:
