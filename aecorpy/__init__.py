@@ -27,6 +27,7 @@ from aecorpy.errors import (
     WrongShardCount,
 )
 from aecorpy.fold import Fold, Folded, Impossible, Next
+from aecorpy.heap import settle_heap
 from aecorpy.node import ClusterNode
 from aecorpy.projection import ForeignSink, Retry, SetAside, SqlView, Stop, Table, TableView, Versioned
 from aecorpy.refs import ActorRefs, EntityRefs
@@ -87,6 +88,7 @@ __all__ = [
     "command",
     "event",
     "query",
+    "settle_heap",
     "snapshot",
     "upcast",
 ]

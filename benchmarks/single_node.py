@@ -153,8 +153,8 @@ async def view_events_per_second(url: str, payload_bytes: int, events: int) -> f
 async def view_lag_ms(url: str, payload_bytes: int, per_second: int, seconds: float) -> list[float]:
     """From a command's answer to its row being visible to another connection, in milliseconds, sorted.
 
-    One entity per shard, so that a shard's offset is its entity's version, and offsets commit together with the rows: an
-    event is visible from the first poll of the offsets that covers it.
+    One entity per shard, so that a shard's offset is its entity's version, and offsets commit together with the rows:
+    an event is visible from the first poll of the offsets that covers it.
     """
     text = "x" * payload_bytes
     async with notes_on(url) as (node, notes):

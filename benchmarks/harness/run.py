@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from aecorpy import settle_heap
 from benchmarks.harness.environment import environment, in_words
 from benchmarks.harness.figures import Bound, Figure, show
 from benchmarks.harness.rounds import Contestant, Rounds, interleave
@@ -62,7 +62,7 @@ class Run:
         """Bring Python's heap and the server's buffers into the same state before each measurement."""
         if name:
             self._console.print(f"  {name} …", style="dim", highlight=False)
-        gc.collect()
+        settle_heap()
         await asyncio.to_thread(self.server.execute, "CHECKPOINT")
 
     async def interleave(self, contestants: Mapping[str, Contestant]) -> Rounds:

@@ -86,4 +86,4 @@ class AsyncActor(Actor):
 
         An ask behind it then follows the message: it fails when the receiver exits, no longer when this actor does.
         """
-        self._myRef.engine.post(address, message, sender)
+        self._myRef.engine.tell(address, message, sender)
