@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from journal.errors import Unavailable
@@ -37,8 +37,9 @@ class SqliteFile:
             raise Unavailable(
                 f"this Python has SQLite {sqlite3.sqlite_version}: {'.'.join(map(str, OLDEST))} is needed"
             )
-        if not Path(self.path).parent.is_dir():
-            raise Unavailable(f"SQLite file {self.path}: its folder {Path(self.path).parent} does not exist")
+        folder = os.path.dirname(self.path)
+        if not os.path.isdir(folder):
+            raise Unavailable(f"SQLite file {self.path}: its folder {folder} does not exist, or may not be entered")
         connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, cached_statements=512)
         try:
             self._prepare(connection)

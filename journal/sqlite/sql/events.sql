@@ -43,8 +43,8 @@ FROM "{journal}_event" WHERE key = ? AND seq_nr >= ? ORDER BY seq_nr LIMIT ?;
 -- Locks: a read snapshot; waits for nobody. Offsets have no holes, so a range of offsets is the limit per shard.
 SELECT event.shard, event."offset", event.key, event.seq_nr, event.epoch, event.type_name, event.version,
     event.payload, event.metadata, event.recorded_at
-FROM json_each(?1) AS after CROSS JOIN "{journal}_event" AS event
-WHERE event.shard = CAST(after.key AS INTEGER) AND event."offset" > after.value AND event."offset" <= after.value + ?2
+FROM json_each(?) AS after CROSS JOIN "{journal}_event" AS event
+WHERE event.shard = CAST(after.key AS INTEGER) AND event."offset" > after.value AND event."offset" <= after.value + ?
 ORDER BY event.shard, event."offset";
 
 -- name: get_snapshot
