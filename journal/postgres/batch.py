@@ -83,20 +83,23 @@ class WholeBatch:
                 nth += size
             counts[shard] = nth
             self._nths.append(nth)
-        columns = [*zip(*events, strict=True)] or [(), (), (), ()]
-        self.fits = sum(map(len, columns[2])) + sum(map(len, columns[3])) <= MOST_BYTES
+        type_names, versions, payloads, metadata = [*zip(*events, strict=True)] or [(), (), (), ()]
+        self.fits = sum(map(len, payloads)) + sum(map(len, metadata)) <= MOST_BYTES
         self.arguments = (
-            [*counts],
-            [*epochs.values()],
-            [*counts.values()],
+            _literal([*counts]),
+            _literal([*epochs.values()]),
+            _literal([*counts.values()]),
             known.server_started,
             unknown_keys,
-            unknown_last,
-            shards,
-            nths,
+            _literal(unknown_last),
+            _literal(shards),
+            _literal(nths),
             keys,
-            seq_nrs,
-            *columns,
+            _literal(seq_nrs),
+            type_names,
+            _literal(versions),
+            payloads,
+            metadata,
         )
 
     def outcomes(self, rows: Sequence[Any]) -> list[Appended | JournalError]:
@@ -105,3 +108,7 @@ class WholeBatch:
         return [
             Appended(append[0], heads[append[0]] + nth) for append, nth in zip(self._batch, self._nths, strict=True)
         ]
+
+
+def _literal(numbers: Sequence[int]) -> str:
+    return "{" + str([*numbers])[1:-1] + "}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from journal.errors import JournalError, Overloaded, Unavailable
-from journal.postgres.failures import DRIVER_ERRORS, at_commit, before_commit, session_over
+from journal.errors import Overloaded, Unavailable
+from journal.postgres.failures import DRIVER_ERRORS, before_commit
 from journal.postgres.link import Link
+
+_log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MOST_WAITING = 10_000
@@ -69,84 +72,6 @@ class Connections:
             self._idle.append(link)
         self._free.release()
 
-    @asynccontextmanager
-    async def link(self, *, committing: bool = False) -> AsyncIterator[Link]:
-        """A link for statements of ours, each a transaction of its own; their errors become the contract's.
-
-        Args:
-            committing: the statements write, so a lost answer is an unknown outcome.
-
-        Raises:
-            Unavailable: nothing happened.
-            OutcomeUnknown: `committing`, and the answer was lost.
-        """
-        link = await self.take()
-        try:
-            yield link
-        except JournalError:
-            raise
-        except DRIVER_ERRORS as error:
-            if session_over(error):
-                link.terminate()
-            raise (at_commit if committing else before_commit)(self.where, error) from error
-        except BaseException:
-            link.terminate()  # cancelled in the middle of a statement: the next user must not meet its end
-            raise
-        finally:
-            self.give_back(link)
-
-    @asynccontextmanager
-    async def transaction(self, *, ours: bool = False) -> AsyncIterator[Link]:
-        """A link with a transaction open: committed when the block ends, rolled back when it raises or is cancelled.
-
-        Args:
-            ours: the block holds statements of ours alone, so what asyncpg raises in it becomes the contract's.
-
-        Raises:
-            Unavailable: nothing was committed.
-            OutcomeUnknown: the answer to COMMIT was lost.
-        """
-        link = await self.take()
-        try:
-            await self._begin(link)
-            try:
-                yield link
-            except Exception as error:
-                await link.roll_back()
-                if ours and isinstance(error, DRIVER_ERRORS):
-                    raise before_commit(self.where, error) from error
-                raise
-            await self._commit(link)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                link.terminate()  # cancelled, maybe in the middle of a statement; the server rolls back
-            raise
-        finally:
-            self.give_back(link)
-
-    async def _begin(self, link: Link) -> None:
-        try:
-            await link.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        except DRIVER_ERRORS as error:
-            link.terminate()
-            raise before_commit(self.where, error) from error
-
-    async def _commit(self, link: Link) -> None:
-        if link.connection.is_closed():
-            raise Unavailable(f"PostgreSQL at {self.where}: the connection was lost; the transaction is rolled back")
-        if not link.connection.is_in_transaction():
-            raise RuntimeError("the block ended its transaction by itself: leave COMMIT and ROLLBACK to its end")
-        try:
-            tag = await link.connection.execute("COMMIT")
-        except DRIVER_ERRORS as error:
-            link.terminate()
-            raise at_commit(self.where, error) from error
-        if tag != "COMMIT":  # PostgreSQL does not call it an error to commit a transaction in which one occurred
-            raise Unavailable(
-                f"PostgreSQL at {self.where}: a statement of the block failed and the block went on; "
-                "the transaction is rolled back"
-            )
-
     async def close(self, within: float) -> None:
         """Refuse new users, wait `within` seconds for those there are, and close. Idempotent."""
         self._closed = True
@@ -196,9 +121,13 @@ class Connections:
         try:
             link = await self._dial()
         except DRIVER_ERRORS as error:
+            if not self._pause:
+                _log.warning("PostgreSQL at %s cannot be reached: %s", self.where, error)
             self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
             self._not_before = _now() + self._pause
             raise before_commit(self.where, error) from error
+        if self._pause:
+            _log.info("PostgreSQL at %s is reached again", self.where)
         self._pause = self._not_before = 0.0
         return link
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from journal.contract import Database
 from journal.errors import SchemaMismatch
 from journal.postgres.address import Address
+from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
 from journal.postgres.journal_store import PostgresJournal
 from journal.postgres.link import dial, warn_of_settings
@@ -92,7 +93,7 @@ class PostgresDatabase(Database):
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """See `Database.transaction`. READ COMMITTED. SQL in it must leave no session state (use `SET LOCAL`)."""
         pool = self._pools.others
-        async with pool.transaction() as link:
+        async with open_transaction(pool) as link:
             transaction = PostgresTransaction(link, pool.where, self._schema.name, self._schema.views)
             try:
                 yield transaction
@@ -116,7 +117,7 @@ class PostgresDatabase(Database):
         arguments, place = [PAGE, *(wanted[name] for name in equal)], column_place(table, table.key)
         sql = self._schema.views.page(table, equal, nulls, further=False)
         while True:
-            async with self._pools.others.link() as link:
+            async with lent_link(self._pools.others) as link:
                 rows = await link.connection.fetch(sql, *arguments)
             for row in as_put(table, rows):
                 yield row
@@ -161,7 +162,7 @@ async def connected(pools: Pools, options: PostgresOptions) -> Schema:
         Unavailable: it cannot be reached.
         SchemaMismatch: the tables, or the server, do not fit this program.
     """
-    async with pools.others.link() as link:
+    async with lent_link(pools.others) as link:
         warn_of_settings(pools.others.where, link.greeting)
         name = options.schema or link.greeting["schema"]
     if name is None:

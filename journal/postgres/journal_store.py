@@ -12,6 +12,7 @@ from journal.contract import JournalStore
 from journal.errors import JournalError, Unavailable
 from journal.fences import fenced_shard
 from journal.postgres.batch import Known, WholeBatch
+from journal.postgres.blocks import begin, commit, lent_link
 from journal.postgres.connections import Connections
 from journal.postgres.failures import DRIVER_ERRORS, at_commit, before_commit, session_over
 from journal.postgres.judged import judge_and_write
@@ -96,7 +97,7 @@ class PostgresJournal(JournalStore):
     async def _append_judged(self, link: Link, batch: Sequence[Append]) -> Outcomes:
         for _ in range(ATTEMPTS):
             try:
-                await link.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                await begin(self._appending.where, link)
                 outcomes = await judge_and_write(link, self.name, self.shard_count, self._sql, batch, self._known)
             except (*_REPEATABLE, asyncpg.UniqueViolationError) as error:
                 repeatable = error
@@ -105,15 +106,9 @@ class PostgresJournal(JournalStore):
                 await link.roll_back()
                 raise self._failed(link, error, before_commit(self._appending.where, error)) from error
             else:
-                await self._commit(link)
+                await commit(self._appending.where, link)
                 return outcomes
         raise Unavailable(f"journal {self.name!r}: {ATTEMPTS} attempts were undone: {repeatable}") from repeatable
-
-    async def _commit(self, link: Link) -> None:
-        try:
-            await link.connection.execute("COMMIT")
-        except DRIVER_ERRORS as error:
-            raise self._failed(link, error, at_commit(self._appending.where, error)) from error
 
     def _failed(self, link: Link, error: BaseException, meaning: JournalError) -> JournalError:
         if session_over(error) or not isinstance(error, asyncpg.PostgresError):
@@ -128,7 +123,7 @@ class PostgresJournal(JournalStore):
         """
         if not 0 <= shard < self.shard_count:
             raise ValueError(f"journal {self.name!r} has shards 0 to {self.shard_count - 1}, not {shard}")
-        async with self._others.link(committing=True) as link:
+        async with lent_link(self._others, committing=True) as link:
             rows = await link.fetch(self._sql("claim_shard"), shard, epoch)
             if not rows:
                 (current,) = await link.fetch(self._sql("shard_epoch"), shard)
@@ -152,5 +147,5 @@ class PostgresJournal(JournalStore):
         return [StoredEvent(*row) for row in await self._read("read_shards", shards, offsets, max(limit, 0))]
 
     async def _read(self, file: str, *arguments: Any) -> list[Any]:
-        async with self._others.link() as link:
+        async with lent_link(self._others) as link:
             return await link.fetch(self._sql(file), *arguments)

@@ -13,6 +13,7 @@ import asyncpg
 
 from journal.errors import SchemaMismatch, Unavailable, WrongShardCount
 from journal.names import checked_journal
+from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
 from journal.postgres.link import Link
 from journal.postgres.statements import quoted, statement
@@ -45,7 +46,7 @@ class Schema:
         Raises:
             SchemaMismatch: it is newer than this program; or older, or missing, and may not be changed.
         """
-        async with self._connections.link() as link:
+        async with lent_link(self._connections) as link:
             version = await self._version(link)
         if version < VERSION:
             self._check_may_change(f"its schema {self.name!r} has version {version}, this program needs {VERSION}")
@@ -61,7 +62,7 @@ class Schema:
             SchemaMismatch: it is missing and may not be created.
         """
         checked_journal(name, shard_count)
-        async with self._connections.link() as link:
+        async with lent_link(self._connections) as link:
             stored = (await self._journals(link)).get(name)
         if stored is None:
             self._check_may_change(f"journal {name!r} does not exist")
@@ -81,7 +82,7 @@ class Schema:
             SchemaMismatch: it has other columns; or is missing and may not be created.
         """
         checked_table(table)
-        async with self._connections.link() as link:
+        async with lent_link(self._connections) as link:
             missing = await self._missing(link, table)
         if missing:
             self._check_may_change(f"table {table.name!r} or an index of it does not exist")
@@ -143,7 +144,7 @@ class Schema:
     async def _changing(self) -> AsyncIterator[Link]:
         """A transaction that changes tables, while no other program does; long ones are allowed."""
         try:
-            async with self._connections.transaction(ours=True) as link:
+            async with open_transaction(self._connections, ours=True) as link:
                 await link.connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
                 await link.connection.fetch(statement("migration_lock", self.name), self.name)
                 yield link

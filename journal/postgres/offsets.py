@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from journal.contract import DeadLetterStore, OffsetStore
 from journal.errors import Fenced
 from journal.fences import fenced_offset
+from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
 from journal.postgres.link import Link
 from journal.postgres.statements import statement
@@ -24,7 +25,7 @@ class PostgresOffsets(OffsetStore):
 
     async def read(self, consumer: str) -> dict[str, ConsumerOffset]:
         """See `OffsetStore.read`."""
-        async with self._connections.link() as link:
+        async with lent_link(self._connections) as link:
             rows = await link.fetch(self._read, consumer)
         return {row[0]: ConsumerOffset(*row) for row in rows}
 
@@ -33,7 +34,7 @@ class PostgresOffsets(OffsetStore):
         wanted = sorted(set(tags))
         if wanted and epoch <= 0:
             raise fenced_offset(consumer, wanted[0], epoch, (await self.read(consumer)).get(wanted[0]))
-        async with self._connections.transaction(ours=True) as link:
+        async with open_transaction(self._connections, ours=True) as link:
             claimed: dict[str, int] = dict(await link.fetch(self._claim, consumer, wanted, epoch))
             if len(claimed) < len(wanted):
                 refused = next(tag for tag in wanted if tag not in claimed)
@@ -45,7 +46,7 @@ class PostgresOffsets(OffsetStore):
 
     async def commit(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `OffsetStore.commit`."""
-        async with self._connections.link(committing=True) as link:
+        async with lent_link(self._connections, committing=True) as link:
             await move(link, self._schema, consumer, moves, epoch)
 
 
@@ -58,7 +59,7 @@ class PostgresDeadLetters(DeadLetterStore):
 
     async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
-        async with self._connections.link() as link:
+        async with lent_link(self._connections) as link:
             return [DeadLetter(*row) for row in await link.fetch(self._list, consumer, max(limit, 0))]
 
 

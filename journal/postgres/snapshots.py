@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journal.contract import KeyValueStore
 from journal.fences import fenced_shard
+from journal.postgres.blocks import lent_link
 from journal.postgres.connections import Connections
 from journal.postgres.statements import statement
 from journal.postgres.values import storable
@@ -26,7 +27,7 @@ class PostgresSnapshots(KeyValueStore):
         """See `KeyValueStore.get`."""
         if not storable(key):
             return None
-        async with self._connections.link() as link:
+        async with lent_link(self._connections) as link:
             rows = await link.fetch(self._get, key)
         return Snapshot(*rows[0]) if rows else None
 
@@ -35,7 +36,7 @@ class PostgresSnapshots(KeyValueStore):
         if not 0 <= shard < self._shard_count:
             raise fenced_shard(self._journal, shard, epoch, None)
         state = (snapshot.key, snapshot.seq_nr, snapshot.type_name, snapshot.version, snapshot.payload)
-        async with self._connections.link(committing=True) as link:
+        async with lent_link(self._connections, committing=True) as link:
             if not await link.fetch(self._put, shard, epoch, *state):
                 (current,) = await link.fetch(self._epoch, shard)
                 raise fenced_shard(self._journal, shard, epoch, current[0])
@@ -43,5 +44,5 @@ class PostgresSnapshots(KeyValueStore):
     async def delete(self, key: str) -> None:
         """See `KeyValueStore.delete`."""
         if storable(key):
-            async with self._connections.link(committing=True) as link:
+            async with lent_link(self._connections, committing=True) as link:
                 await link.fetch(self._delete, key)
