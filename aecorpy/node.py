@@ -209,12 +209,13 @@ class ClusterNode:
         """Run `projection` on all tags of its entity's journal, under the consumer name `name`, until stopped.
 
         Raises:
-            InvalidDefinition: its entity is not deployed here, or `name` is taken.
+            InvalidDefinition: it cannot work as it is, its entity is not deployed here, or `name` is taken.
         """
         checked_name(snake_case(name))
         running = self._projections.get(name)
         if running is not None and not running.ended:
             raise InvalidDefinition(f"a projection {name!r} runs on this node already")
+        projection.check()
         journal = self.journal(projection.entity)
         tags = projection.entity.tagging.tags(journal.name)
         runner = ProjectionRunner(name, projection, journal, self.database, tags, draw=self._draw)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from aecorpy.entity import Entity
+from aecorpy.errors import InvalidDefinition
 from journal.contract import Database, Transaction
 from journal.events import EntityEvent
 from journal.records import DeadLetter, OffsetMove
@@ -85,6 +86,18 @@ class Projection(ABC, Generic[E]):
     entity: ClassVar[type[Entity[Any, Any]]]
     on_failure: ClassVar[FailurePolicy] = Retry()
     batch: ClassVar[int] = 2_000
+
+    def check(self) -> None:
+        """Do nothing if it can be run.
+
+        Raises:
+            InvalidDefinition: it cannot; says what to change.
+        """
+        entity = getattr(self, "entity", None)
+        if not (isinstance(entity, type) and issubclass(entity, Entity)):
+            raise InvalidDefinition(f"{type(self).__name__}: say whose events it handles, `entity = …`")
+        if self.batch < 1:
+            raise InvalidDefinition(f"{type(self).__name__}.batch is {self.batch}: use 1 or more")
 
     async def prepare(self, database: Database) -> None:
         """Create what the projection needs before its first step, such as tables. It may run more than once."""

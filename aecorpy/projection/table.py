@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -48,8 +48,9 @@ class Table(Generic[R]):
     def __init__(self, row: type[R], name: str, *, key: str | None = None, indexes: tuple[str, ...] = ()) -> None:
         if not dataclasses.is_dataclass(row):
             raise InvalidDefinition(f"Table {name!r}: {row.__name__} is not a dataclass")
-        hints = get_type_hints(row)
-        columns = tuple(_column(row, field.name, hints[field.name]) for field in dataclasses.fields(row))
+        columns = tuple(_columns(row))
+        if not columns:
+            raise InvalidDefinition(f"Table {name!r}: {row.__name__} has no field")
         key = columns[0].name if key is None else key
         if Column(key, "text", False) not in columns:
             raise InvalidDefinition(f"Table {name!r}: its key {key!r} must be a field of {row.__name__} of type str")
@@ -90,6 +91,12 @@ class TableView(Projection[E], Generic[R, E]):
         """The key of the row that `event` belongs to: the entity's."""
         return event.entity_key
 
+    def check(self) -> None:
+        """See `Projection.check`."""
+        super().check()
+        if not isinstance(getattr(self, "table", None), Table):
+            raise InvalidDefinition(f"{type(self).__name__}: say where its rows lie, `table = Table(…)`")
+
     async def prepare(self, database: Database) -> None:
         """Create the table."""
         await database.create_table(self.table.spec)
@@ -115,6 +122,17 @@ class TableView(Projection[E], Generic[R, E]):
         if own != key:  # it would be written there and never be found again
             raise AecorError(f"table {self.table.spec.name!r}: apply made the row of {own!r} from an event of {key!r}")
         return self.table.values(row)
+
+
+def _columns(row: type[Any]) -> Iterator[Column]:
+    try:
+        hints = get_type_hints(row)
+    except Exception as error:  # annotations are the user's code
+        raise InvalidDefinition(f"{row.__name__}: its annotations cannot be read: {error}") from error
+    for field in dataclasses.fields(row):
+        if field.kw_only or not field.init:
+            raise InvalidDefinition(f"{row.__name__}.{field.name}: rows are made from their fields in order")
+        yield _column(row, field.name, hints[field.name])
 
 
 def _column(row: type, name: str, annotation: Any) -> Column:

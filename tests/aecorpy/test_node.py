@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from aecorpy import ClusterNode, EntityRefs, InvalidDefinition, NodeStopping, OutcomeUnknown, TableView, Unavailable
+from aecorpy import ClusterNode, EntityRefs, InvalidDefinition, NodeStopping, OutcomeUnknown, Unavailable
 from aecorpy.errors import AecorError
 from journal.errors import InvalidUrl
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.looking import numbers, started, turns
-from tests.aecorpy.samples import Added, Counter, Saver, Stops
+from tests.aecorpy.samples import Counter, Saver, Stops
+from tests.aecorpy.views import Totals
 from tests.faulty_store import FaultyDatabase
 
 Counters = EntityRefs[Counter]
@@ -166,7 +167,7 @@ async def test_starting_twice_is_refused_and_harms_nothing(start_node: StartNode
 
 async def test_a_node_that_is_not_started_says_so() -> None:
     node = ClusterNode("test")
-    for call in (node.deploy(Counter), node.distribute("Totals", _NoView())):
+    for call in (node.deploy(Counter), node.distribute("Totals", Totals())):
         with pytest.raises(AecorError, match=r"not running|not deployed"):
             await call
     with pytest.raises(AecorError, match="not running: use it in `async with`"):
@@ -223,10 +224,3 @@ async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "no" / "such" / "folder.db", tmp_path, tmp_path / "garbage.db"):
         with pytest.raises((Unavailable, AecorError), match=path.name):
             await ClusterNode("test", journal=f"sqlite:///{path}").start()
-
-
-class _NoView(TableView[object, Added]):
-    entity = Counter
-
-    def apply(self, row: object, event: object) -> None:
-        """Nothing."""
