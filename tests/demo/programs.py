@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 async def program(*arguments: object) -> AsyncIterator[Process]:
     """`python -m …` in a process of its own, which does not outlive the block."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", "-W", "error", "-m", *map(str, arguments), stdout=PIPE, stderr=STDOUT
+        sys.executable, "-W", "error", "-m", *map(str, arguments), stdout=PIPE, stderr=STDOUT
     )
     try:
         yield process
@@ -26,6 +26,15 @@ async def program(*arguments: object) -> AsyncIterator[Process]:
 async def run(*arguments: object) -> tuple[int, list[str]]:
     """Run `python -m …` to its end: the exit code, and the lines on the screen."""
     async with program(*arguments) as process:
-        output, _ = await process.communicate()
+        lines = await rest(process)
         assert process.returncode is not None
-        return process.returncode, output.decode().splitlines()
+        return process.returncode, lines
+
+
+async def rest(process: Process) -> list[str]:
+    """The lines that a program still says until it ends, none of which is a traceback or a warning of Python's."""
+    output, _ = await process.communicate()
+    text = output.decode()
+    for trouble in ("Traceback", "Exception ignored", "Warning:", "was destroyed"):
+        assert trouble not in text, text
+    return text.splitlines()

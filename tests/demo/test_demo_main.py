@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from aecorpy.demo.__main__ import main
-from tests.demo.programs import program, run
+from tests.demo.programs import program, rest, run
+from tests.postgres_server import PostgresServer
 
 COUNTS = re.compile(r"demo: (ok|interrupted) acked=(\d+) in_journal=(\d+) in_view=(\d+) lost=0 duplicated=0")
 
@@ -51,8 +53,7 @@ async def test_ctrl_c_finishes_what_is_under_way_and_checks_it(store: str) -> No
     async with program("aecorpy.demo", "--bookings", 1_000_000, "--store", store) as process:
         await _line(process, "of 1,000,000 bookings")
         process.send_signal(signal.SIGINT)
-        output, _ = await process.communicate()
-        lines = output.decode().splitlines()
+        lines = await rest(process)
         assert process.returncode == 130, lines
         assert lines[0].startswith("demo: stopping")
         assert counted(lines[-1], "interrupted") > 0
@@ -67,10 +68,8 @@ async def test_ctrl_c_twice_gives_up_without_a_traceback(tmp_path: Path, monkeyp
         process.send_signal(signal.SIGINT)
         await _line(process, "stopping")
         process.send_signal(signal.SIGINT)
-        output, _ = await process.communicate()
-        text = output.decode()
-        assert process.returncode == 130, text
-        assert "Traceback" not in text
+        lines = await rest(process)
+        assert process.returncode == 130, lines
     assert os.listdir(tmp_path) == []
 
 
@@ -96,3 +95,15 @@ def test_a_store_that_cannot_be_used(url: str, code: int, capsys: pytest.Capture
     text = capsys.readouterr().out
     assert text.splitlines()[-1].startswith("demo: FAILED ")
     assert "secret" not in text
+
+
+async def test_a_server_that_crashes_under_load_and_comes_back_loses_nothing(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    async with program("aecorpy.demo", "--bookings", 2_000, "--store", postgres_url) as process:
+        await _line(process, "of 2,000 bookings")
+        await asyncio.to_thread(postgres_server.stop_immediate)
+        await asyncio.to_thread(postgres_server.start)
+        lines = await rest(process)
+        assert process.returncode == 0, lines
+        assert counted(lines[-1], "ok") > 2_000

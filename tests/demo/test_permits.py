@@ -16,7 +16,7 @@ from aecorpy.demo.permits import ActivityDone, PermitApplication, TaskDiffers
 from aecorpy.demo.permits.__main__ import main
 from aecorpy.demo.permits.log import COLUMNS, BadLog, read_log
 from aecorpy.testing import scenario
-from tests.demo.programs import program, run
+from tests.demo.programs import program, rest, run
 
 BEGIN = datetime(2026, 1, 1, 8, tzinfo=UTC)
 ENOUGH = {"case:concept:name": "case-1", "concept:instance": "t-1", "concept:name": "Receipt"}
@@ -89,8 +89,7 @@ async def test_ctrl_c_and_going_on(store: str, tmp_path: Path) -> None:
         while b"of 12,000 activities" not in await process.stdout.readline():
             assert not process.stdout.at_eof()
         process.send_signal(signal.SIGINT)
-        output, _ = await process.communicate()
-        text = output.decode()
+        text = "\n".join(await rest(process))
         assert process.returncode == 130, text
         recorded = re.search(r"([\d,]+) tasks recorded", text)
         assert recorded is not None, text
