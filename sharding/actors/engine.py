@@ -166,10 +166,9 @@ class Engine:
             message: anything.
             sender: whom the actor answers; nobody by default.
         """
-        kind = address.__class__
-        if kind is LocalAddress and address._cell.engine is self:
+        if address.__class__ is LocalAddress and address._cell.engine is self:
             address._cell.accept(message, sender or self.nobody)
-        elif kind is ReplyAddress and address._engine is self:
+        elif address.__class__ is ReplyAddress and address._engine is self:
             address.deliver(message, sender or self.nobody)
         else:
             self.post(address, message, sender or self.nobody)
