@@ -1,7 +1,7 @@
 """Waking readers when a shard has grown.
 
 Appends of this process wake its readers at once, after their commit. What other processes append is found by polling
-the heads of all shards in one query, and only while somebody waits. `NOTIFY` is not used: inside an append it would
+the heads of all shards in one query, and only while somebody reads. `NOTIFY` is not used: inside an append it would
 take a lock of the whole PostgreSQL server at commit.
 """
 
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 
 from journal.contract import JournalStore
-from journal.errors import JournalError
+from journal.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ class Arrivals:
         self._heads = [0] * store.shard_count
         self._waiters: dict[int, set[asyncio.Future[None]]] = {}
         self._poller: asyncio.Task[None] | None = None
+        self._asked = False
+        self._closed = False
 
     def grown(self, shard: int, head: int) -> None:
         """Note that `shard` has events up to `head`, and wake who waits for them."""
@@ -46,18 +48,29 @@ class Arrivals:
         return {shard: offset for shard, offset in after.items() if self._heads[shard] > offset}
 
     async def wait_beyond(self, after: Mapping[int, int]) -> None:
-        """Return when some shard in `after` has an event beyond the offset given for it."""
+        """Return when some shard in `after` has an event beyond the offset given for it.
+
+        Raises:
+            Unavailable: the journal was closed.
+        """
+        if self._closed:
+            raise self._over()
+        # Also for a reader that need not wait: while it is busy with one shard, others grow that it does not know of.
+        self._asked = True
+        if self._poller is None:
+            self._poller = asyncio.get_running_loop().create_task(self._poll(), name="journal-arrivals")
         if any(self._heads[shard] > offset for shard, offset in after.items()):
             return
         waiter = asyncio.get_running_loop().create_future()
         for shard in after:
             self._waiters.setdefault(shard, set()).add(waiter)
-        if self._poller is None:
-            self._poller = asyncio.get_running_loop().create_task(self._poll(), name="journal-arrivals")
         try:
             await waiter
         finally:
             self._forget(waiter, after)
+
+    def _over(self) -> Unavailable:
+        return Unavailable(f"journal {self._store.name!r} was closed")
 
     def _forget(self, waiter: asyncio.Future[None], after: Mapping[int, int]) -> None:
         for shard in after:
@@ -68,10 +81,12 @@ class Arrivals:
                     del self._waiters[shard]
 
     async def close(self) -> None:
-        """Stop polling; who still waits is cancelled."""
+        """Stop polling; who still waits gets `Unavailable`. Idempotent."""
+        self._closed = True
         for waiters in list(self._waiters.values()):
-            for waiter in list(waiters):
-                waiter.cancel()
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(self._over())
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.wait([self._poller])
@@ -79,14 +94,15 @@ class Arrivals:
     async def _poll(self) -> None:
         pause = self._poll_seconds
         try:
-            while self._waiters:
+            while self._waiters or self._asked:
+                self._asked = False
                 try:
                     for shard, _, head in await self._store.heads():
                         self.grown(shard, head)
                     pause = self._poll_seconds
-                except JournalError as error:
+                except Exception as error:  # noqa: BLE001 - a store's bug must not leave readers waiting for ever
                     pause = min(pause * 2, 1.0)
-                    _log.warning("journal %r: cannot look for new events: %s", self._store.name, error)
+                    _log.warning("journal %r: cannot look for new events: %r", self._store.name, error)
                 await asyncio.sleep(pause)
         finally:
             self._poller = None

@@ -37,13 +37,12 @@ class Metadata:
         """
         named = {"c": self.command_id, "r": self.correlation_id, "a": self.causation_id}
         fields: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+        if not self._is_text():
+            raise BadPayload(f"metadata {self!r}: all names and values must be text")
         if self.extra:
             fields["x"] = dict(self.extra)
         if not fields:
             return b""
-        texts = [*fields.values(), *self.extra, *self.extra.values()] if self.extra else list(fields.values())
-        if not all(isinstance(text, str | dict) for text in texts):
-            raise BadPayload(f"metadata {self!r}: all values must be text")
         try:
             packed: bytes = msgpack.packb(fields)
         except (UnicodeEncodeError, ValueError) as error:
@@ -63,9 +62,18 @@ class Metadata:
             return NO_METADATA
         try:
             fields = msgpack.unpackb(data)
-            return cls(fields.get("c"), fields.get("r"), fields.get("a"), fields.get("x", _NONE))
+            found = cls(fields.get("c"), fields.get("r"), fields.get("a"), fields.get("x", _NONE))
         except (ValueError, AttributeError, msgpack.UnpackException) as error:
             raise BadPayload(f"metadata cannot be read: {error}") from error
+        if not found._is_text():
+            raise BadPayload(f"metadata cannot be read: {found!r} holds something else than text")
+        return found
+
+    def _is_text(self) -> bool:
+        ids = (self.command_id, self.correlation_id, self.causation_id)
+        if not all(one is None or isinstance(one, str) for one in ids) or not isinstance(self.extra, Mapping):
+            return False
+        return all(isinstance(name, str) and isinstance(text, str) for name, text in self.extra.items())
 
 
 NO_METADATA = Metadata()

@@ -55,8 +55,8 @@ class Tagging:
     shard_count: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shard_count <= MAX_SHARDS:
-            raise ValueError(f"shard_count is {self.shard_count}: use 1 to {MAX_SHARDS}")
+        if type(self.shard_count) is not int or not 1 <= self.shard_count <= MAX_SHARDS:
+            raise ValueError(f"shard_count is {self.shard_count!r}: use a number from 1 to {MAX_SHARDS}")
 
     @classmethod
     def partitioned(cls, shard_count: int) -> Tagging:
