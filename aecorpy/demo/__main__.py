@@ -64,7 +64,7 @@ def say(line: str) -> None:
 async def _demo(plan: Plan) -> int:
     clock = asyncio.get_running_loop().time
     with stop_wish(say) as stop:
-        before = await heads(plan.url)
+        before = await heads(plan.journal)
         began = clock()
         with progress("demo", plan.bookings, "bookings", clock) as advance:
             ledger = await send(plan, stop, advance)

@@ -18,6 +18,7 @@ from aecorpy.demo.lives import draw_life, draw_wish
 from aecorpy.demo.patience import Patience
 from aecorpy.demo.progress import Advance
 from aecorpy.demo.stopping import StopWish
+from journal.contract import Database
 
 CLUSTER = "tickets"
 VIEW = "BookingsByClient"
@@ -29,7 +30,7 @@ class Plan:
     """What to do.
 
     Args:
-        url: where the journal lies.
+        journal: where it lies, as `ClusterNode` takes it.
         run: what all ids of this run begin with; no run before it on the same store had the same.
         bookings: how many bookings to take through their lives.
         callers: how many of them at a time.
@@ -37,7 +38,7 @@ class Plan:
         now: the time.
     """
 
-    url: str
+    journal: str | Database
     run: str
     bookings: int
     callers: int
@@ -53,13 +54,13 @@ class Plan:
         return f"{self.run}-client-{number // BOOKINGS_PER_CLIENT}"
 
 
-async def heads(url: str) -> dict[int, int]:
+async def heads(journal: str | Database) -> dict[int, int]:
     """The offset of each shard's last event.
 
     Raises:
         Unavailable: the store cannot be reached.
     """
-    async with ClusterNode(CLUSTER, journal=url) as node:
+    async with ClusterNode(CLUSTER, journal=journal) as node:
         await node.deploy(Booking)
         return {shard.shard: shard.head for shard in await node.journal(Booking).store.heads()}
 
@@ -69,7 +70,7 @@ async def send(plan: Plan, stop: StopWish, advance: Advance) -> Ledger:
     ledger = Ledger(plan.run)
     patience = Patience(stop, plan.random.random)
     numbers = iter(range(plan.bookings))
-    async with ClusterNode(CLUSTER, journal=plan.url) as node:
+    async with ClusterNode(CLUSTER, journal=plan.journal) as node:
         bookings = await node.deploy(Booking)
         await node.distribute(VIEW, BookingsByClient())
         async with asyncio.TaskGroup() as callers:
@@ -111,7 +112,7 @@ async def check(plan: Plan, ledger: Ledger, before: dict[int, int]) -> Audit:
         AecorError: the view has stopped, or does not catch up.
         JournalError: the store cannot be read.
     """
-    async with ClusterNode(CLUSTER, journal=plan.url) as node:
+    async with ClusterNode(CLUSTER, journal=plan.journal) as node:
         await node.deploy(Booking)
         view = await node.distribute(VIEW, BookingsByClient())
         journal = node.journal(Booking)

@@ -1,0 +1,184 @@
+"""The demo's callers are honest: what they are told counts, whatever the store does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from aecorpy import AecorError, ClusterNode, Unavailable
+from aecorpy.demo.booking import Booking, BookingPlaced, BookingStatus, Seat
+from aecorpy.demo.booking.rejections import BookingIsDenied
+from aecorpy.demo.caller import Caller, LifeEnds
+from aecorpy.demo.catching_up import caught_up
+from aecorpy.demo.ledger import Answer, Ledger
+from aecorpy.demo.patience import Patience
+from aecorpy.demo.stopping import StopWish
+from aecorpy.demo.tickets import Plan, check, heads, send
+from aecorpy.projection import ProjectionStatus, TagStatus
+from journal.memory import MemoryDatabase
+from journal.records import ShardHead
+from tests.faulty_store import Fault, FaultyDatabase, fenced, lost_after, lost_before, unavailable
+
+SEATS = (Seat("A", 1),)
+PLACED = BookingPlaced("c-1", "x-1", SEATS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def faulty() -> FaultyDatabase:
+    return FaultyDatabase(MemoryDatabase(clock=_now))
+
+
+@pytest.mark.parametrize(
+    "faults", [[unavailable], [lost_before], [lost_after], [unavailable, lost_before, lost_after, Fault]]
+)
+async def test_a_run_on_a_bad_store_is_audited_clean(faults: list[Callable[[], Fault]], faulty: FaultyDatabase) -> None:
+    random = Random(1)
+    for _ in range(60):
+        faulty.on("append", *[Fault() for _ in range(random.randint(0, 3))], random.choice(faults)())
+    plan = Plan(faulty, "r", bookings=150, callers=32, random=random, now=_now)
+    before = await heads(faulty)
+    ledger = await send(plan, StopWish(), lambda _: None)
+    faulty.heal()
+    audit = await check(plan, ledger, before)
+    assert ledger.surprises == []
+    assert audit.is_clean, audit.findings
+    assert audit.acked > 0
+    assert audit.unknown == ledger.count(Answer.UNKNOWN) == ledger.given_up.get("OutcomeUnknown", 0)
+    if faults == [lost_before]:
+        assert audit.unknown > audit.unknown_done == 0
+    elif faults == [lost_after]:
+        assert audit.unknown == audit.unknown_done > 0
+
+
+async def test_a_wish_to_stop_leaves_the_rest_of_the_bookings(faulty: FaultyDatabase) -> None:
+    stop, done = StopWish(), 0
+
+    def advance(bookings: int) -> None:
+        nonlocal done
+        done += bookings
+        if done == 20:
+            stop.set(signal.SIGINT)
+
+    plan = Plan(faulty, "r", bookings=10_000, callers=16, random=Random(2), now=_now)
+    before = await heads(faulty)
+    ledger = await send(plan, stop, advance)
+    audit = await check(plan, ledger, before)
+    assert stop.exit_code == 130
+    assert len(ledger.by_booking()) < 100
+    assert audit.is_clean, audit.findings
+
+
+class Desk:
+    """A caller of one booking on a node."""
+
+    def __init__(self, node: ClusterNode, caller: Caller, ledger: Ledger) -> None:
+        self.node = node
+        self.caller = caller
+        self.ledger = ledger
+
+    def answers(self) -> list[Answer]:
+        return [told.answer for told in self.ledger.told.values()]
+
+
+@pytest.fixture
+async def desk(faulty: FaultyDatabase) -> AsyncIterator[Desk]:
+    async with ClusterNode("tickets", journal=faulty) as node:
+        ledger, stop = Ledger("r"), StopWish()
+        patience = Patience(stop, lambda: 0.5, seconds=0.3)
+        yield Desk(node, Caller(await node.deploy(Booking), "r-1", ledger, patience, stop), ledger)
+
+
+async def _place(desk: Desk) -> None:
+    await desk.caller.does(lambda booking: booking.place("c-1", "x-1", SEATS), PLACED)
+
+
+async def test_not_now_is_asked_again(desk: Desk, faulty: FaultyDatabase) -> None:
+    faulty.on("append", unavailable(), unavailable())
+    await _place(desk)
+    assert desk.answers() == [Answer.ACKNOWLEDGED]
+    await desk.caller.sees(BookingStatus.AWAITING_CONFIRMATION)
+    assert desk.ledger.queries == 1
+
+
+async def test_not_now_for_too_long_ends_a_life(desk: Desk, faulty: FaultyDatabase) -> None:
+    faulty.always("append", unavailable())
+    with pytest.raises(LifeEnds):
+        await _place(desk)
+    assert desk.answers() == [Answer.NO]
+    assert desk.ledger.given_up == {"Unavailable": 1}
+
+
+async def test_unknown_is_not_asked_again(desk: Desk, faulty: FaultyDatabase) -> None:
+    faulty.on("append", lost_after())
+    with pytest.raises(LifeEnds):
+        await _place(desk)
+    assert desk.answers() == [Answer.UNKNOWN]
+    assert desk.ledger.given_up == {"OutcomeUnknown": 1}
+
+
+async def test_answers_that_nobody_expected_are_written_down(desk: Desk) -> None:
+    await _place(desk)
+    with pytest.raises(LifeEnds):
+        await _place(desk)
+    with pytest.raises(LifeEnds):
+        await desk.caller.is_refused(BookingIsDenied, lambda booking: booking.cancel("ill"))
+    with pytest.raises(LifeEnds):
+        await desk.caller.sees(BookingStatus.SETTLED)
+    again, cancelled, status = desk.ledger.surprises
+    assert again.startswith("booking r-1, command 2: was rejected with BookingAlreadyExists() instead of appending")
+    assert cancelled == "booking r-1, command 3: was answered with None instead of BookingIsDenied"
+    assert status == "booking r-1, command 3: is cancelled instead of settled"
+
+
+async def test_a_technical_no_is_written_down(desk: Desk, faulty: FaultyDatabase) -> None:
+    faulty.on("append", fenced())
+    with pytest.raises(LifeEnds):
+        await _place(desk)
+    assert desk.answers() == [Answer.NO]
+    assert desk.ledger.surprises[0].startswith("booking r-1, command 1: failed with Fenced(")
+
+
+def _status(offset: int, error: str | None = None, failing: str | None = None) -> ProjectionStatus:
+    tags = (TagStatus("booking-0", offset, 0, failing), TagStatus("booking-1", 7))
+    return ProjectionStatus("View", True, offset, tags, error)
+
+
+async def test_waiting_for_a_view_ends_when_it_has_all() -> None:
+    offsets = iter([0, 2, 3])
+    await caught_up(lambda: _status(next(offsets)), [ShardHead(0, 1, 3), ShardHead(1, 1, 5)])
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (_status(2, error="fenced"), "the view has stopped: fenced"),
+        (_status(2, failing="ValueError: no"), "the view does not catch up: ValueError: no"),
+        (_status(2), "the view does not catch up: no event within the time"),
+    ],
+)
+async def test_waiting_for_a_view_that_does_not_come(status: ProjectionStatus, message: str) -> None:
+    with pytest.raises(AecorError, match=message):
+        await caught_up(lambda: status, [ShardHead(0, 1, 3), ShardHead(1, 1, 5)], limit=0.05)
+
+
+async def test_patience_ends_with_a_wish_to_stop() -> None:
+    stop, sent = StopWish(), 0
+
+    async def away() -> None:
+        nonlocal sent
+        sent += 1
+        if sent == 2:
+            stop.set(signal.SIGTERM)
+        raise Unavailable("away")
+
+    with pytest.raises(Unavailable):
+        await Patience(stop, lambda: 0.0).through(away)
+    assert (sent, stop.exit_code) == (2, 143)
