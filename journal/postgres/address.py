@@ -27,7 +27,7 @@ class Address:
             self._query = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
         except ValueError:
             parts = None
-        if parts is None or parts.scheme not in ("postgresql", "postgres") or parts.fragment:
+        if parts is None or not url.startswith(("postgresql://", "postgres://")) or parts.fragment:
             # A password with a bare '@', '/' or '#' ends up in any part of it, so none may be quoted.
             raise InvalidUrl(
                 "PostgreSQL URL: use postgresql://user:password@host:port/database, "

@@ -20,6 +20,9 @@ _SESSION_OVER = (
     OSError,
 )
 
+# What asyncpg says when it finds, before it writes a byte, that the connection has failed meanwhile.
+_NEVER_SENT = ("cannot switch to state", "not connected")
+
 # Classes of SQLSTATE that tell about the server's state, not about the statement: rolled back by the server (40), out
 # of resources (53), locked (55), ended by an operator or a timeout (57), input and output failed (58).
 _NOT_NOW = ("40", "53", "55", "57", "58")
@@ -57,12 +60,16 @@ def of_user_statement(where: str, error: BaseException, *, closed: bool) -> Jour
 
 def at_commit(where: str, error: BaseException) -> JournalError:
     """What `error` means when it came while a commit was in flight."""
-    if isinstance(error, _SESSION_OVER):
+    if isinstance(error, _SESSION_OVER) and not _never_sent(error):
         return OutcomeUnknown(
             f"PostgreSQL at {where}: {_reason(error)}, while a commit was in flight: it may have happened; "
             "read back before repeating"
         )
     return before_commit(where, error)
+
+
+def _never_sent(error: BaseException) -> bool:
+    return isinstance(error, asyncpg.InternalClientError) and str(error).startswith(_NEVER_SENT)
 
 
 def _sqlstate(error: BaseException) -> str:

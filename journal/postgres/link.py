@@ -96,7 +96,7 @@ async def dial(address: Address, options: PostgresOptions, settings: dict[str, s
     )
     try:
         greeting = await connection.fetchrow(_GREETING)
-        _check_server(address.where, greeting)
+        check_server(address.where, greeting)
         if greeting["synchronous_commit"] not in STRONG_COMMITS:
             await connection.execute("SET synchronous_commit = on")
         await _end_abandoned_statements(connection)
@@ -115,7 +115,12 @@ async def _end_abandoned_statements(connection: Any) -> None:
         await connection.execute("SET client_connection_check_interval = '1s'")
 
 
-def _check_server(where: str, greeting: Any) -> None:
+def check_server(where: str, greeting: Any) -> None:
+    """Do nothing if a server that so greets can hold our tables.
+
+    Raises:
+        SchemaMismatch: it is too old, or keeps text in another encoding.
+    """
     if greeting["version"] < OLDEST_SERVER:
         raise SchemaMismatch(
             f"PostgreSQL at {where} has version {greeting['version']}: {OLDEST_SERVER} or newer is needed"

@@ -1,0 +1,235 @@
+"""Tables in PostgreSQL: created once whoever comes first, checked against the program, closed to change."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from journal.errors import InvalidName, SchemaMismatch, Unavailable, WrongShardCount
+from journal.postgres import PostgresDatabase, migrate, migrations
+from journal.postgres.statements import statement
+from journal.records import Column, DeadLetter, OffsetMove, Snapshot, TableSpec
+from tests.conformance.samples import append, appending, log, written
+from tests.journal.postgres_store import SHARDS, opened, opened_store, session
+
+TABLE = TableSpec("view", "id", (Column("id", "text"), Column("n", "integer")), ("n",))
+
+
+async def test_programs_that_start_at_once_create_everything_once(postgres_url: str) -> None:
+    async def start(number: int) -> None:
+        async with opened(postgres_url) as database:
+            store = await database.journal("booking", SHARDS)
+            await database.create_table(TABLE)
+            await store.claim(0, number + 1) if number == 0 else None
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(6):
+            group.create_task(start(number))
+    async with session(postgres_url) as observer:
+        assert await observer.fetch("SELECT * FROM aecorpy_schema") == [(migrations.VERSION,)]
+        assert await observer.fetch("SELECT * FROM aecorpy_journal") == [("booking", SHARDS)]
+        assert await observer.fetchval("SELECT count(*) FROM booking_shard") == SHARDS
+        assert await observer.fetchval("SELECT count(*) FROM pg_indexes WHERE tablename = 'view'") == 2
+
+
+async def test_a_program_older_than_the_database_says_so(postgres_url: str) -> None:
+    async with opened(postgres_url):
+        pass
+    async with session(postgres_url) as later_program:
+        await later_program.execute("UPDATE aecorpy_schema SET version = 99")
+    with pytest.raises(SchemaMismatch, match=r"version 99.*program is older"):
+        await PostgresDatabase.open(postgres_url)
+
+
+async def _next_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this program one that knows version 2."""
+    scripts = {
+        "database/002": "CREATE TABLE {schema}.aecorpy_second (n int);",
+        "journal/002": "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN second int;",
+    }
+
+    def with_second(file: str, schema: str, journal: str = "", shard_count: int = 0) -> str:
+        if file in scripts:
+            return scripts[file].replace("{schema}", schema).replace("{journal}", journal)
+        return statement(file, schema, journal, shard_count)
+
+    monkeypatch.setattr(migrations, "statement", with_second)
+    monkeypatch.setattr(migrations, "VERSION", 2)
+
+
+async def test_an_older_database_is_upgraded_with_all_its_journals(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened_store(postgres_url) as store:
+        await written(store, appending("a", 1))
+    await _next_version(monkeypatch)
+    with pytest.raises(SchemaMismatch, match=r"has version 1, this program needs 2.*migrate=False"):
+        await PostgresDatabase.open(postgres_url, migrate=False)
+    await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
+    async with opened(postgres_url, migrate=False) as database, session(postgres_url) as observer:
+        assert len(await log(await database.journal("booking", SHARDS))) == 1
+        assert await observer.fetch("SELECT * FROM aecorpy_schema") == [(2,)]
+        assert await observer.fetch("SELECT n FROM aecorpy_second") == []
+        assert await observer.fetch("SELECT second FROM booking_snapshot") == []
+    async with opened(postgres_url) as database:
+        await database.journal("ticket", 1)
+    async with session(postgres_url) as observer:
+        assert await observer.fetch("SELECT second FROM ticket_snapshot") == []
+
+
+async def test_an_upgrade_that_fails_changes_nothing(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(postgres_url) as database:
+        await database.journal("booking", SHARDS)
+    async with session(postgres_url) as obstacle:
+        await obstacle.execute("ALTER TABLE booking_snapshot ADD COLUMN second text")
+        await _next_version(monkeypatch)
+        with pytest.raises(Unavailable, match="second"):
+            await PostgresDatabase.open(postgres_url)
+        assert await obstacle.fetch("SELECT * FROM aecorpy_schema") == [(1,)]
+        assert await obstacle.fetchval("SELECT to_regclass('aecorpy_second')") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE booking_event SET payload = ''",
+        "UPDATE booking_event SET payload = '' WHERE false",
+        "DELETE FROM booking_event",
+        "TRUNCATE booking_event",
+    ],
+)
+async def test_events_are_immutable_for_the_owner_too(postgres_url: str, change: str) -> None:
+    async with opened_store(postgres_url) as store, session(postgres_url) as owner:
+        await written(store, appending("a", 1))
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="immutable"):
+            await owner.execute(change)
+        assert len(await log(store)) == 1
+
+
+async def test_tables_lie_in_the_schema_that_is_named(postgres_url: str) -> None:
+    async with opened_store(postgres_url, schema="tickets") as tickets, opened_store(postgres_url) as others:
+        await written(tickets, appending("a", 1))
+        assert await log(others) == []
+        async with session(postgres_url) as observer:
+            assert await observer.fetchval("SELECT count(*) FROM tickets.booking_event") == 1
+            assert await observer.fetchval("SELECT count(*) FROM public.booking_event") == 0
+
+
+async def test_sql_of_views_finds_the_schema_that_is_named(postgres_url: str) -> None:
+    async with opened(postgres_url, schema="tickets") as database:
+        await database.create_table(TABLE)
+        async with database.transaction() as transaction:
+            await transaction.execute("INSERT INTO view VALUES ('a', 1)")
+            await transaction.put_rows(TABLE, [("b", 2)])
+        assert [row async for row in database.scan(TABLE)] == [("a", 1), ("b", 2)]
+
+
+@pytest.mark.parametrize("schema", ["", "Tickets", 'x"; DROP TABLE y; --', "pg_catalog", "a" * 41])
+async def test_what_cannot_be_a_schema_is_refused(postgres_url: str, schema: str) -> None:
+    with pytest.raises(InvalidName):
+        await PostgresDatabase.open(postgres_url, schema=schema)
+
+
+async def test_a_role_whose_search_path_leads_nowhere(postgres_url: str) -> None:
+    async with session(postgres_url) as owner:
+        await owner.execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = gone', current_database()); END $$"
+        )
+    with pytest.raises(SchemaMismatch, match="search_path"):
+        await PostgresDatabase.open(postgres_url)
+
+
+async def test_an_index_that_is_missing_is_added(postgres_url: str) -> None:
+    plain = TableSpec("view", "id", TABLE.columns)
+    async with opened(postgres_url) as database:
+        await database.create_table(plain)
+        await database.create_table(TABLE)
+        await database.create_table(plain)
+    async with session(postgres_url) as observer:
+        assert await observer.fetchval("SELECT count(*) FROM pg_indexes WHERE tablename = 'view'") == 2
+
+
+async def test_a_table_of_somebody_else_is_not_taken_for_a_view(postgres_url: str) -> None:
+    async with opened(postgres_url) as database, session(postgres_url) as owner:
+        await owner.execute("CREATE TABLE theirs (id text PRIMARY KEY, n int)")
+        await owner.execute("CREATE VIEW looks AS SELECT 'a' AS id, 1::bigint AS n")
+        for name in ("theirs", "looks"):
+            with pytest.raises(SchemaMismatch, match=name):
+                await database.create_table(TableSpec(name, "id", TABLE.columns))
+
+
+async def test_without_leave_to_migrate_nothing_is_created(postgres_url: str) -> None:
+    with pytest.raises(SchemaMismatch, match="migrate"):
+        await PostgresDatabase.open(postgres_url, migrate=False)
+    await migrate(postgres_url)
+    async with opened(postgres_url, migrate=False) as database:
+        with pytest.raises(SchemaMismatch, match="journal 'booking' does not exist"):
+            await database.journal("booking", SHARDS)
+        with pytest.raises(SchemaMismatch, match="table 'view'"):
+            await database.create_table(TABLE)
+    await migrate(postgres_url, journals={"booking": SHARDS}, tables=[TABLE])
+    async with opened(postgres_url, migrate=False) as database:
+        await database.journal("booking", SHARDS)
+        await database.create_table(TABLE)
+        with pytest.raises(WrongShardCount):
+            await database.journal("booking", SHARDS + 1)
+
+
+async def test_the_applications_role_needs_no_ddl_and_cannot_touch_events(postgres_url: str) -> None:
+    """S11: it appends, reads, claims, keeps snapshots, moves offsets, fills views; it creates and destroys nothing."""
+    role = f"app_{postgres_url.rpartition('_')[2]}"
+    async with session(postgres_url) as owner:
+        await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'w0rd'")
+        await owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        try:
+            await migrate(postgres_url, journals={"booking": SHARDS}, tables=[TABLE], application_role=role)
+            head, _, tail = postgres_url.partition("://")
+            await _use_everything(f"{head}://{role}:w0rd@{tail.rpartition('@')[2]}")
+        finally:
+            await owner.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def _use_everything(url: str) -> None:
+    async with opened(url, migrate=False) as database:
+        store = await database.journal("booking", SHARDS)
+        await database.create_table(TABLE)
+        await store.claim(0, 1)
+        await written(store, appending("a", 1))
+        await written(store, appending("a", 2), appending("b", 1))
+        await append(store, appending("a", 9), appending("b", 2))
+        assert len(await log(store)) == 4
+        snapshots = database.snapshots("booking")
+        for seq_nr in (1, 2):
+            await snapshots.put(0, 1, Snapshot("a", seq_nr, "State", 1, b""))
+        await snapshots.delete("a")
+        for epoch in (1, 2):
+            await database.offsets.claim("view", ["tag"], epoch)
+        for number in (1, 2):
+            async with database.transaction() as transaction:
+                await transaction.put_rows(TABLE, [("a", number)])
+                await transaction.set_aside(DeadLetter("view", "tag", 1, "a", 1, "Happened", "bad"))
+                await transaction.move_offsets("view", [OffsetMove("tag", number - 1, number)], 2)
+                await transaction.delete_rows(TABLE, ["b"])
+        assert len(await database.dead_letters.list("view")) == 1
+        assert [row async for row in database.scan(TABLE)] == [("a", 2)]
+        with pytest.raises(SchemaMismatch):
+            await database.journal("ticket", 1)
+    async with session(url) as application:
+        for forbidden in (
+            "UPDATE booking_event SET payload = ''",
+            "DELETE FROM booking_event",
+            "TRUNCATE booking_event",
+            "DROP TABLE booking_event",
+            "ALTER TABLE booking_event DISABLE TRIGGER ALL",
+            "CREATE TABLE mine (n int)",
+            "DELETE FROM booking_shard",
+            "UPDATE aecorpy_schema SET version = 2",
+            "DELETE FROM aecorpy_offset",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await application.execute(forbidden)
+    with pytest.raises(SchemaMismatch, match="may not create"):
+        async with opened(url) as database:
+            await database.journal("ticket", 1)
