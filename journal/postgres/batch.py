@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from journal.errors import JournalError
@@ -38,77 +39,69 @@ class Known:
 
 
 class WholeBatch:
-    """A batch that is to be written as a whole: arguments and answer of append_batch.sql."""
+    """A batch that is to be written as a whole: arguments and answer of append_batch.sql.
+
+    `fits` is False if that statement cannot serve: something is wrong within the batch, or it is too large.
+    """
 
     def __init__(self, batch: Sequence[Append], known: Known) -> None:
-        self._batch = batch
-        self.fits = True
-        counts: dict[int, int] = {}
-        epochs: dict[int, int] = {}
-        last: dict[str, int] = {}
-        unknown_keys: list[str] = []
-        unknown_last: list[int] = []
-        self._nths: list[int] = []
-        shards: list[int] = []
-        nths: list[int] = []
-        keys: list[str] = []
-        seq_nrs: list[int] = []
-        events: list[Any] = []
-        seen = known.last
-        for shard, epoch, key, seq_nr, new in batch:
-            before = last.get(key)
-            if before is None:
-                before = seq_nr - 1
-                if before and seen.get(key, 0) < before:
-                    unknown_keys.append(key)
-                    unknown_last.append(before)
-            nth = counts.get(shard, 0)
-            if before != seq_nr - 1 or epochs.setdefault(shard, epoch) != epoch:
-                self.fits = False
-                return
-            size = len(new)
+        self._shards, epochs, keys, seq_nrs, news = zip(*batch, strict=True)
+        sizes = [*map(len, news)]
+        self._held: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
+        self._ends: list[int] = []
+        self._unknown: dict[str, int] = {}
+        self.fits = self._look_through(zip(self._shards, epochs, keys, seq_nrs, sizes, strict=True), known.last)
+        if self.fits:
+            type_names, versions, payloads, metadata = zip(*chain.from_iterable(news), strict=True)
+            self.fits = sum(map(len, payloads)) + sum(map(len, metadata)) <= MOST_BYTES
+            self.arguments = (
+                *map(_literal, (self._held, self._held.values(), self._counts.values())),
+                known.server_started,
+                [*self._unknown],
+                _literal(self._unknown.values()),
+                *_events(self._shards, self._ends, keys, seq_nrs, sizes),
+                type_names,
+                _literal(versions),
+                payloads,
+                metadata,
+            )
+
+    def _look_through(self, appends: Iterable[tuple[int, int, str, int, int]], seen: Mapping[str, int]) -> bool:
+        """Count the events of each shard; say if the appends of each entity and each shard go together."""
+        held, counts, last = self._held, self._counts, dict[str, int]()
+        for shard, epoch, key, seq_nr, size in appends:
+            before = seq_nr - 1
+            if key not in last:
+                if seen.get(key, 0) < before:
+                    self._unknown[key] = before
+                last[key] = before
+            # For entities that are not looked at, UNIQUE (key, seq_nr) says whether the number was taken: it must be
+            # one that can be, and there must be an event to meet it.
+            if last[key] != before or before < 0 or not size or held.setdefault(shard, epoch) != epoch:
+                return False
             last[key] = before + size
-            events += new
-            if size == 1:
-                nth += 1
-                shards.append(shard)
-                nths.append(nth)
-                keys.append(key)
-                seq_nrs.append(seq_nr)
-            else:
-                shards += [shard] * size
-                keys += [key] * size
-                seq_nrs += range(seq_nr, seq_nr + size)
-                nths += range(nth + 1, nth + size + 1)
-                nth += size
-            counts[shard] = nth
-            self._nths.append(nth)
-        type_names, versions, payloads, metadata = [*zip(*events, strict=True)] or [(), (), (), ()]
-        self.fits = sum(map(len, payloads)) + sum(map(len, metadata)) <= MOST_BYTES
-        self.arguments = (
-            _literal([*counts]),
-            _literal([*epochs.values()]),
-            _literal([*counts.values()]),
-            known.server_started,
-            unknown_keys,
-            _literal(unknown_last),
-            _literal(shards),
-            _literal(nths),
-            keys,
-            _literal(seq_nrs),
-            type_names,
-            _literal(versions),
-            payloads,
-            metadata,
-        )
+            counts[shard] = end = counts.get(shard, 0) + size
+            self._ends.append(end)
+        return True
 
     def outcomes(self, rows: Sequence[Any]) -> list[Appended | JournalError]:
         """Where each append went, from the answer of append_batch.sql."""
         heads: Mapping[int, int] = dict(rows)
-        return [
-            Appended(append[0], heads[append[0]] + nth) for append, nth in zip(self._batch, self._nths, strict=True)
-        ]
+        return [Appended(shard, heads[shard] + end) for shard, end in zip(self._shards, self._ends, strict=True)]
 
 
-def _literal(numbers: Sequence[int]) -> str:
+def _events(
+    shards: Sequence[int], ends: Sequence[int], keys: Sequence[str], seq_nrs: Sequence[int], sizes: Sequence[int]
+) -> tuple[str, str, Sequence[str], str]:
+    """Shard, place within it, key and sequence number of each event, from those of each append."""
+    if any(size != 1 for size in sizes):
+        shards = [shard for shard, size in zip(shards, sizes, strict=True) for _ in range(size)]
+        ends = [end - back for end, size in zip(ends, sizes, strict=True) for back in range(size - 1, -1, -1)]
+        keys = [key for key, size in zip(keys, sizes, strict=True) for _ in range(size)]
+        seq_nrs = [first + place for first, size in zip(seq_nrs, sizes, strict=True) for place in range(size)]
+    return _literal(shards), _literal(ends), keys, _literal(seq_nrs)
+
+
+def _literal(numbers: Iterable[int]) -> str:
     return "{" + str([*numbers])[1:-1] + "}"
