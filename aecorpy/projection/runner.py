@@ -190,6 +190,7 @@ class ProjectionRunner(Generic[E]):
             raise
         except Exception as error:  # noqa: BLE001 - one event's failure must not stop other tags: it is found and dealt with
             _log.debug("projection %r: a step failed, its tags are tried one by one: %s", self.name, error)
+            await self._reread()  # one that was superseded sees rows ahead of it: it has to hear of that instead
             for shard in ready:
                 await self._handle_tag([record for record in records if record.shard == shard])
 

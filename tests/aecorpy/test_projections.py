@@ -237,6 +237,24 @@ async def test_of_two_runners_of_one_name_the_older_is_fenced(start_node: StartN
         assert newer.status().running
 
 
+async def test_a_superseded_runner_whose_view_objects_to_rows_ahead_of_it_hears_that_it_is_fenced(
+    start_node: StartNode, faulty: FaultyDatabase
+) -> None:
+    async with counting(start_node, faulty) as (first, counters), counting(start_node, faulty) as (second, _):
+        older = await first.distribute("Totals", Totals())
+        await add_to_all(counters)
+        await caught_up(first, older)
+        gate = faulty.block("read_shards")
+        await counters("k1").add(1)
+        await gate.reached()
+        newer = await second.distribute("Totals", Totals())
+        await caught_up(second, newer)
+        gate.release()
+        with pytest.raises(Fenced):
+            await asyncio.wait_for(older.watch_termination(), 5)
+        assert (await totals(faulty))["k1"] == 2
+
+
 async def test_stopping_is_quiet(start_node: StartNode, faulty: FaultyDatabase) -> None:
     async with counting(start_node, faulty) as (node, _):
         handle = await node.distribute("Totals", Totals())
