@@ -15,9 +15,9 @@ from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
 from journal.postgres.journal_store import PostgresJournal
 from journal.postgres.link import dial, warn_of_settings
-from journal.postgres.migrations import Schema
 from journal.postgres.offsets import PostgresDeadLetters, PostgresOffsets
 from journal.postgres.options import PostgresOptions
+from journal.postgres.schema import Schema
 from journal.postgres.snapshots import PostgresSnapshots
 from journal.postgres.transaction import PostgresTransaction
 from journal.postgres.view_tables import as_put

@@ -1,154 +1,81 @@
-"""Creating and upgrading our tables, by numbered scripts, one program at a time.
+"""Creating and upgrading what a PostgreSQL schema holds, by numbered migrations.
 
-Version n of the schema is `sql/database/n.sql` run once and `sql/journal/n.sql` run for every journal. A new journal
-gets all of its scripts up to the current version.
+Files are called `0002_what_it_does.sql`, or `0002_what_it_does.each_journal.sql` when they run once for every journal
+that is there, with its name for `{journal}`. New journals are made from `sql/journal.sql`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
-import asyncpg
-
-from journal.errors import SchemaMismatch, Unavailable, WrongShardCount
-from journal.names import checked_journal
-from journal.postgres.blocks import lent_link, open_transaction
-from journal.postgres.connections import Connections
+from journal.errors import SchemaMismatch
 from journal.postgres.link import Link
-from journal.postgres.statements import quoted, statement
-from journal.postgres.view_tables import ViewStatements, expected_columns
-from journal.records import TableSpec
-from journal.tables import checked_table
-
-VERSION = 1
-_HINT = "have journal.postgres.migrate(url, …) run by a role that may create tables"
+from journal.postgres.statements import SQL, filled, statement
 
 
-class Schema:
-    """The tables in one PostgreSQL schema.
+class Migration(NamedTuple):
+    """One step from a version of the schema to the next."""
 
-    Args:
-        connections: how to reach the server.
-        name: the PostgreSQL schema.
-        migrate: tables may be created and upgraded.
+    version: int
+    name: str
+    sql: str
+    each_journal: bool
+
+
+@cache
+def migrations(folder: Traversable = SQL / "migrations") -> tuple[Migration, ...]:
+    """The migrations in a folder, by version.
+
+    Raises:
+        ValueError: their numbers are not 1, 2, 3, …
     """
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    steps = tuple(_migration(file) for file in found)
+    if [step.version for step in steps] != list(range(1, len(steps) + 1)):
+        raise ValueError(f"migrations are numbered 1, 2, 3, …; found {[file.name for file in found]}")
+    return steps
 
-    def __init__(self, connections: Connections, name: str, *, migrate: bool) -> None:
-        self.name = name
-        self.views = ViewStatements(name)
-        self._connections = connections
-        self._migrate = migrate
 
-    async def ensure(self) -> None:
-        """Bring the schema to this program's version, or check that it has it.
+def _migration(file: Traversable) -> Migration:
+    number, _, rest = file.name.partition("_")
+    name = rest.removesuffix(".sql")
+    each_journal = name.endswith(".each_journal")
+    return Migration(int(number), name.removesuffix(".each_journal"), file.read_text(encoding="utf-8"), each_journal)
 
-        Raises:
-            SchemaMismatch: it is newer than this program; or older, or missing, and may not be changed.
-        """
-        async with lent_link(self._connections) as link:
-            version = await self._version(link)
-        if version < VERSION:
-            self._check_may_change(f"its schema {self.name!r} has version {version}, this program needs {VERSION}")
-            async with self._changing() as link:
-                await self._upgrade(link)
 
-    async def open_journal(self, name: str, shard_count: int) -> None:
-        """Create a journal's tables where they are missing.
+async def stored_version(link: Link, schema: str) -> int:
+    """The version of `schema`; 0 where there is nothing of ours.
 
-        Raises:
-            InvalidName: the name cannot be a journal's.
-            WrongShardCount: it was created with another count.
-            SchemaMismatch: it is missing and may not be created.
-        """
-        checked_journal(name, shard_count)
-        async with lent_link(self._connections) as link:
-            stored = (await self._journals(link)).get(name)
-        if stored is None:
-            self._check_may_change(f"journal {name!r} does not exist")
-            async with self._changing() as link:
-                stored = (await self._journals(link)).get(name)
-                if stored is None:
-                    stored = shard_count
-                    await self._create_journal(link, name, shard_count)
-        if stored != shard_count:
-            raise WrongShardCount(name, stored, shard_count)
+    Raises:
+        SchemaMismatch: it is newer than this program.
+    """
+    if not await link.fetch(statement("find_tables", schema), schema, ["aecorpy_schema"]):
+        return 0
+    ((version,),) = await link.fetch(statement("stored_version", schema))
+    newest = len(migrations())
+    if version > newest:
+        raise SchemaMismatch(
+            f"PostgreSQL schema {schema!r} has version {version}, and this program knows versions up to {newest}: "
+            "the program is older than the database; run a newer one"
+        )
+    return int(version)
 
-    async def open_table(self, table: TableSpec) -> None:
-        """Create a view's table and indexes where they are missing.
 
-        Raises:
-            InvalidName, ValueError: there can be no such table.
-            SchemaMismatch: it has other columns; or is missing and may not be created.
-        """
-        checked_table(table)
-        async with lent_link(self._connections) as link:
-            missing = await self._missing(link, table)
-        if missing:
-            self._check_may_change(f"table {table.name!r} or an index of it does not exist")
-            async with self._changing() as link:
-                for sql in await self._missing(link, table):
-                    await link.connection.execute(sql)
+async def upgrade(link: Link, schema: str) -> None:
+    """Bring `schema` to this program's version, in the transaction open on `link` that holds the migration lock.
 
-    async def grant(self, role: str, tables: Sequence[TableSpec]) -> None:
-        """Give `role` what the application needs, and no more."""
-        async with self._changing() as link:
-            scripts = [statement("grant_database", self.name)]
-            scripts += [statement("grant_journal", self.name, journal) for journal in await self._journals(link)]
-            grant_table = statement("grant_table", self.name)
-            scripts += [grant_table.replace("{table}", self.views.table(table)) for table in tables]
-            for script in scripts:
-                await link.connection.execute(script.replace("{role}", quoted(role)))
+    Raises:
+        SchemaMismatch: it is newer than this program.
+    """
+    await link.connection.execute(statement("create_schema", schema))
+    for step in migrations()[await stored_version(link, schema) :]:
+        for journal in await journals(link, schema) if step.each_journal else [""]:
+            await link.connection.execute(filled(step.sql, schema, journal))
+        await link.fetch(statement("migration_applied", schema), step.version, step.name)
 
-    async def _version(self, link: Link) -> int:
-        if not await link.fetch(statement("find_tables", self.name), self.name, ["aecorpy_schema"]):
-            return 0
-        ((version,),) = await link.fetch(statement("stored_version", self.name))
-        if version > VERSION:
-            raise SchemaMismatch(
-                f"PostgreSQL at {self._connections.where}: schema {self.name!r} has version {version}, "
-                f"this program knows {VERSION}: the program is older than the database, upgrade it"
-            )
-        return int(version)
 
-    async def _journals(self, link: Link) -> dict[str, int]:
-        return dict(await link.fetch(statement("journals", self.name)))
-
-    async def _upgrade(self, link: Link) -> None:
-        await link.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self.name)}")
-        for version in range(await self._version(link) + 1, VERSION + 1):
-            await link.connection.execute(statement(f"database/{version:03}", self.name))
-            for journal, shard_count in (await self._journals(link)).items():
-                await link.connection.execute(statement(f"journal/{version:03}", self.name, journal, shard_count))
-            await link.fetch(statement("set_version", self.name), version)
-
-    async def _create_journal(self, link: Link, name: str, shard_count: int) -> None:
-        for version in range(1, VERSION + 1):
-            await link.connection.execute(statement(f"journal/{version:03}", self.name, name, shard_count))
-        await link.fetch(statement("add_journal", self.name), name, shard_count)
-
-    async def _missing(self, link: Link, table: TableSpec) -> list[str]:
-        found = [tuple(row) for row in await link.fetch(statement("table_columns", self.name), self.name, table.name)]
-        if not found:
-            return self.views.creation(table)
-        if found != expected_columns(table):
-            raise SchemaMismatch(f"table {table.name!r} has other columns: {found}, not {expected_columns(table)}")
-        indexes = await link.fetch(statement("table_indexes", self.name), self.name, table.name)
-        return self.views.missing_indexes(table, [row[0] for row in indexes])
-
-    def _check_may_change(self, what: str) -> None:
-        if not self._migrate:
-            raise SchemaMismatch(f"PostgreSQL at {self._connections.where}: {what}, and migrate=False: {_HINT}")
-
-    @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[Link]:
-        """A transaction that changes tables, while no other program does; long ones are allowed."""
-        try:
-            async with open_transaction(self._connections, ours=True) as link:
-                await link.connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
-                await link.connection.fetch(statement("migration_lock", self.name), self.name)
-                yield link
-        except Unavailable as error:
-            if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
-                raise SchemaMismatch(f"{error}; the role may not create tables: {_HINT}") from error
-            raise
+async def journals(link: Link, schema: str) -> dict[str, int]:
+    """The journals there are, with their number of shards."""
+    return dict(await link.fetch(statement("journals", schema)))

@@ -19,14 +19,17 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def statement(file: str, schema: str, journal: str = "", shard_count: int = 0) -> str:
-    """The statement in `sql/{file}.sql`.
+def filled(text: str, schema: str, journal: str = "") -> str:
+    """SQL with the names of a schema (unquoted) and a journal (validated) put in their places."""
+    return text.replace("{schema}", quoted(schema)).replace("{journal}", journal)
+
+
+def statement(file: str, schema: str, journal: str = "") -> str:
+    """The statement in `sql/{file}.sql`, or the script.
 
     Args:
         file: its name without ending.
         schema: the PostgreSQL schema of the tables, unquoted.
         journal: a validated journal name, where the statement is about one.
-        shard_count: for the script that creates a journal's tables.
     """
-    text = _text(file).replace("{schema}", quoted(schema)).replace("{journal}", journal)
-    return text.replace("{shard_count}", str(shard_count))
+    return filled(_text(file), schema, journal)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import asyncpg
 import pytest
 
 from journal.errors import InvalidName, SchemaMismatch, Unavailable, WrongShardCount
-from journal.postgres import PostgresDatabase, migrate, migrations
-from journal.postgres.statements import statement
+from journal.postgres import PostgresDatabase, migrate, migrations, schema
 from journal.records import Column, DeadLetter, OffsetMove, Snapshot, TableSpec
 from tests.conformance.samples import append, appending, log, written
 from tests.journal.postgres_store import SHARDS, opened, opened_store, session
@@ -28,7 +28,7 @@ async def test_programs_that_start_at_once_create_everything_once(postgres_url: 
         for number in range(6):
             group.create_task(start(number))
     async with session(postgres_url) as observer:
-        assert await observer.fetch("SELECT * FROM aecorpy_schema") == [(migrations.VERSION,)]
+        assert await observer.fetch("SELECT version, name FROM aecorpy_schema") == [(1, "common_tables")]
         assert await observer.fetch("SELECT * FROM aecorpy_journal") == [("booking", SHARDS)]
         assert await observer.fetchval("SELECT count(*) FROM booking_shard") == SHARDS
         assert await observer.fetchval("SELECT count(*) FROM pg_indexes WHERE tablename = 'view'") == 2
@@ -38,56 +38,52 @@ async def test_a_program_older_than_the_database_says_so(postgres_url: str) -> N
     async with opened(postgres_url):
         pass
     async with session(postgres_url) as later_program:
-        await later_program.execute("UPDATE aecorpy_schema SET version = 99")
-    with pytest.raises(SchemaMismatch, match=r"version 99.*program is older"):
+        await later_program.execute("INSERT INTO aecorpy_schema VALUES (99, 'later')")
+    with pytest.raises(SchemaMismatch, match=r"version 99.*the program is older"):
         await PostgresDatabase.open(postgres_url)
 
 
-async def _next_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make this program one that knows version 2."""
-    scripts = {
-        "database/002": "CREATE TABLE {schema}.aecorpy_second (n int);",
-        "journal/002": "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN second int;",
-    }
+@pytest.fixture
+def later_program(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it to make this program one that knows two migrations more."""
 
-    def with_second(file: str, schema: str, journal: str = "", shard_count: int = 0) -> str:
-        if file in scripts:
-            return scripts[file].replace("{schema}", schema).replace("{journal}", journal)
-        return statement(file, schema, journal, shard_count)
+    def become() -> None:
+        later = (
+            *migrations.migrations(),
+            migrations.Migration(2, "second", "CREATE TABLE {schema}.aecorpy_second (n int);", False),
+            migrations.Migration(3, "third", "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN third int;", True),
+        )
+        monkeypatch.setattr(migrations, "migrations", lambda: later)
+        monkeypatch.setattr(schema, "migrations", lambda: later)
 
-    monkeypatch.setattr(migrations, "statement", with_second)
-    monkeypatch.setattr(migrations, "VERSION", 2)
+    return become
 
 
 async def test_an_older_database_is_upgraded_with_all_its_journals(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, later_program: Callable[[], None]
 ) -> None:
     async with opened_store(postgres_url) as store:
         await written(store, appending("a", 1))
-    await _next_version(monkeypatch)
-    with pytest.raises(SchemaMismatch, match=r"has version 1, this program needs 2.*migrate=False"):
+    later_program()
+    with pytest.raises(SchemaMismatch, match=r"has version 1, this program needs 3.*migrate=False"):
         await PostgresDatabase.open(postgres_url, migrate=False)
     await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     async with opened(postgres_url, migrate=False) as database, session(postgres_url) as observer:
         assert len(await log(await database.journal("booking", SHARDS))) == 1
-        assert await observer.fetch("SELECT * FROM aecorpy_schema") == [(2,)]
+        assert await observer.fetch("SELECT version FROM aecorpy_schema ORDER BY version") == [(1,), (2,), (3,)]
         assert await observer.fetch("SELECT n FROM aecorpy_second") == []
-        assert await observer.fetch("SELECT second FROM booking_snapshot") == []
-    async with opened(postgres_url) as database:
-        await database.journal("ticket", 1)
-    async with session(postgres_url) as observer:
-        assert await observer.fetch("SELECT second FROM ticket_snapshot") == []
+        assert await observer.fetch("SELECT third FROM booking_snapshot") == []
 
 
-async def test_an_upgrade_that_fails_changes_nothing(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_upgrade_that_fails_changes_nothing(postgres_url: str, later_program: Callable[[], None]) -> None:
     async with opened(postgres_url) as database:
         await database.journal("booking", SHARDS)
     async with session(postgres_url) as obstacle:
-        await obstacle.execute("ALTER TABLE booking_snapshot ADD COLUMN second text")
-        await _next_version(monkeypatch)
-        with pytest.raises(Unavailable, match="second"):
+        await obstacle.execute("ALTER TABLE booking_snapshot ADD COLUMN third text")
+        later_program()
+        with pytest.raises(Unavailable, match="third"):
             await PostgresDatabase.open(postgres_url)
-        assert await obstacle.fetch("SELECT * FROM aecorpy_schema") == [(1,)]
+        assert await obstacle.fetch("SELECT version FROM aecorpy_schema") == [(1,)]
         assert await obstacle.fetchval("SELECT to_regclass('aecorpy_second')") is None
 
 
@@ -126,10 +122,10 @@ async def test_sql_of_views_finds_the_schema_that_is_named(postgres_url: str) ->
         assert [row async for row in database.scan(TABLE)] == [("a", 1), ("b", 2)]
 
 
-@pytest.mark.parametrize("schema", ["", "Tickets", 'x"; DROP TABLE y; --', "pg_catalog", "a" * 41])
-async def test_what_cannot_be_a_schema_is_refused(postgres_url: str, schema: str) -> None:
+@pytest.mark.parametrize("name", ["", "Tickets", 'x"; DROP TABLE y; --', "pg_catalog", "a" * 41])
+async def test_what_cannot_be_a_schema_is_refused(postgres_url: str, name: str) -> None:
     with pytest.raises(InvalidName):
-        await PostgresDatabase.open(postgres_url, schema=schema)
+        await PostgresDatabase.open(postgres_url, schema=name)
 
 
 async def test_a_role_whose_search_path_leads_nowhere(postgres_url: str) -> None:
@@ -225,7 +221,7 @@ async def _use_everything(url: str) -> None:
             "ALTER TABLE booking_event DISABLE TRIGGER ALL",
             "CREATE TABLE mine (n int)",
             "DELETE FROM booking_shard",
-            "UPDATE aecorpy_schema SET version = 2",
+            "DELETE FROM aecorpy_schema",
             "DELETE FROM aecorpy_offset",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -1,5 +1,4 @@
--- Version 1: the tables of one journal.
--- Lock: runs under the migration's advisory transaction lock (migration_lock.sql); creates only.
+-- The tables of a new journal, as of the newest migration. Runs under migration_lock.sql.
 
 -- The row that is counter, lock and fence of its shard. Each append updates it: nine tenths of a page stay free, so the
 -- new version goes beside the old one (HOT) and no index is touched.

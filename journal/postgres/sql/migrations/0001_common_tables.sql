@@ -1,11 +1,4 @@
--- Version 1: what is there once per database.
--- Lock: runs under the migration's advisory transaction lock (migration_lock.sql); creates only.
-
-CREATE TABLE {schema}.aecorpy_schema (
-    version int NOT NULL
-);
-CREATE UNIQUE INDEX aecorpy_schema_one_row ON {schema}.aecorpy_schema ((true));
-INSERT INTO {schema}.aecorpy_schema (version) VALUES (0);
+-- What all journals of one schema share. Runs under migration_lock.sql, as every migration does.
 
 CREATE TABLE {schema}.aecorpy_journal (
     name text COLLATE "C" PRIMARY KEY,

@@ -1,0 +1,278 @@
+"""Random commands on a few entities under random faults of the store, on two nodes: what was said is what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aecorpy import (
+    ClusterNode,
+    CommandFailed,
+    Entity,
+    EntityRefs,
+    Fenced,
+    Fold,
+    Next,
+    OutcomeUnknown,
+    Rejection,
+    Snapshotting,
+    Tagging,
+    Unavailable,
+    command,
+    event,
+    query,
+    snapshot,
+)
+from journal.memory import MemoryDatabase
+from tests.aecorpy.conftest import NOW
+from tests.aecorpy.looking import turns
+from tests.faulty_store import FaultyDatabase, conflict, fenced, lost_after, lost_before, unavailable
+
+
+@event("Moved")
+@dataclass(frozen=True, slots=True)
+class Moved:
+    cents: int
+    command: int
+
+
+@snapshot("Balance")
+@dataclass(frozen=True, slots=True)
+class Balance:
+    version: int
+    cents: int
+
+
+class Overdrawn(Rejection):
+    """There is not so much."""
+
+
+class Account(Entity[Balance, Moved]):
+    """Moves money, at once or after a while, and says at which version it answered."""
+
+    fold = Fold(Balance(0, 0), lambda balance, moved: Next(Balance(balance.version + 1, balance.cents + moved.cents)))
+    tagging = Tagging.partitioned(2)
+    snapshotting = Snapshotting(4)
+    rejections = (Overdrawn,)
+
+    @command
+    async def move(self, cents: int, number: int, times: int) -> Balance:
+        if self.state.cents + cents * times < 0:
+            raise Overdrawn()
+        self.append(*[Moved(cents, number)] * times)
+        return self.state
+
+    @command
+    async def move_slowly(self, cents: int, number: int, times: int) -> Balance:
+        self.append(*[Moved(cents, number)] * times)
+        for _ in range(times):
+            await asyncio.sleep(0)
+        if self.state.cents < 0:
+            raise Overdrawn()
+        return self.state
+
+    @command
+    async def fail(self, cents: int, number: int, times: int) -> Balance:
+        self.append(*[Moved(cents, number)] * times)
+        raise ZeroDivisionError
+
+    @query
+    async def look(self) -> Balance:
+        return self.state
+
+
+KEYS = ("a", "b", "c")
+FAULTS = {
+    "unavailable": unavailable,
+    "lost before": lost_before,
+    "lost after": lost_after,
+    "conflict": conflict,
+    "conflict of a": lambda: conflict("a"),
+    "fenced": fenced,
+}
+CALLS = st.tuples(
+    st.just("call"),
+    st.sampled_from(["move", "move", "move", "move_slowly", "fail", "look"]),
+    st.sampled_from(KEYS),
+    st.sampled_from([0, 0, 0, 0, 1]),
+    st.integers(-3, 5),
+    st.integers(1, 3),
+)
+ACTIONS = st.lists(
+    st.one_of(
+        CALLS,
+        CALLS,
+        CALLS,
+        st.tuples(st.just("fault"), st.sampled_from(["append"]), st.sampled_from(sorted(FAULTS))),
+        st.tuples(
+            st.just("fault"),
+            st.sampled_from(["read_entity", "claim", "heads", "snapshot_get", "snapshot_put"]),
+            st.sampled_from(["unavailable", "lost before", "lost after"]),
+        ),
+        st.tuples(st.just("gate"), st.sampled_from(["nothing", *sorted(FAULTS)])),
+        st.tuples(st.just("turns"), st.integers(1, 8)),
+        st.sampled_from([("settle",), ("settle",), ("restart", 0), ("restart", 1)]),
+    ),
+    min_size=25,
+    max_size=60,
+)
+
+
+@dataclass
+class Said:
+    """What the caller of a command was told."""
+
+    key: str
+    name: str
+    times: int
+    answered_before: frozenset[int]
+    answer: Balance | None = None
+    error: BaseException | None = None
+    done: bool = False
+
+
+@dataclass
+class World:
+    """Two nodes on one store, all that was said, and the calls that are under way."""
+
+    faulty: FaultyDatabase
+    nodes: list[ClusterNode] = field(default_factory=list)
+    accounts: list[EntityRefs[Account]] = field(default_factory=list)
+    said: dict[int, Said] = field(default_factory=dict)
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def start(self) -> None:
+        """Start both nodes."""
+        for _ in range(2):
+            node = ClusterNode("model", journal=self.faulty, ask_seconds=5.0, stop_seconds=5.0)
+            await node.start()
+            self.nodes.append(node)
+            self.accounts.append(await node.deploy(Account))
+
+    async def restart(self, number: int) -> None:
+        """Stop a node in order, and start it again."""
+        self.open_gates()
+        await self.nodes[number].stop()
+        await self.nodes[number].start()
+        self.accounts[number] = await self.nodes[number].deploy(Account)
+
+    def call(self, name: str, key: str, node: int, cents: int, times: int) -> None:
+        """Send a command, without waiting for its answer."""
+        number = len(self.said)
+        before = frozenset(earlier for earlier, one in self.said.items() if one.done and one.key == key)
+        said = self.said[number] = Said(key, name, times, before)
+        ref = self.accounts[node](key)
+        sent = ref.look() if name == "look" else getattr(ref, name)(cents, number, times)
+        self.calls.add(asyncio.ensure_future(self._hear(said, sent)))
+
+    async def _hear(self, said: Said, sent: object) -> None:
+        assert asyncio.iscoroutine(sent)
+        try:
+            said.answer = await sent
+        except (Rejection, CommandFailed, Unavailable, Fenced, OutcomeUnknown) as error:
+            said.error = error
+        said.done = True
+
+    def open_gates(self) -> None:
+        """Let through what waits at the store."""
+        for gate in self.faulty._gates:
+            gate.release()
+
+    async def settle(self) -> None:
+        """Wait for all answers."""
+        self.open_gates()
+        await asyncio.gather(*self.calls)
+        self.calls.clear()
+
+    async def act(self, action: tuple[object, ...]) -> None:
+        """Do one of the actions."""
+        match action:
+            case ("call", str(name), str(key), int(node), int(cents), int(times)):
+                self.call(name, key, node, cents, times)
+            case ("fault", str(operation), str(name)):
+                self.faulty.on(operation, FAULTS[name]())
+            case ("gate", str(name)):
+                self.faulty.block("append", None if name == "nothing" else FAULTS[name]())
+            case ("turns", int(count)):
+                await turns(count)
+            case ("settle",):
+                await self.settle()
+            case ("restart", int(number)):
+                await self.restart(number)
+
+
+async def check(world: World) -> None:
+    """Assert that what was said is what is kept."""
+    store = await world.faulty.inner.journal("account", 2)
+    codec = world.accounts[0].behaviour.events
+    for key in KEYS:
+        rows = await store.read_entity(key, 1, 100_000)
+        assert [row.seq_nr for row in rows] == list(range(1, len(rows) + 1))
+        moves: list[Moved] = [codec.decode(row.type_name, row.version, row.payload) for row in rows]
+        balances = [0]
+        for moved in moves:
+            balances.append(balances[-1] + moved.cents)
+        places: dict[int, list[int]] = {}
+        for seq_nr, moved in enumerate(moves, 1):
+            places.setdefault(moved.command, []).append(seq_nr)
+        for number, said in world.said.items():
+            if said.key == key:
+                _check_said(number, said, places, balances, world.said)
+        epochs = [row.epoch for row in rows]
+        assert epochs == sorted(epochs)
+        world.accounts[1] = await _fresh(world)
+        assert await world.accounts[1](key).look() == Balance(len(rows), balances[-1])
+
+
+def _check_said(
+    number: int, said: Said, places: dict[int, list[int]], balances: list[int], everything: dict[int, Said]
+) -> None:
+    found = places.get(number, [])
+    assert said.done
+    assert len(found) in (0, said.times), "all events of a command, or none"
+    assert found == sorted(found)
+    assert not found or found[-1] - found[0] == said.times - 1, "side by side"
+    if said.answer is not None:
+        assert balances[said.answer.version] == said.answer.cents
+        if said.name != "look":
+            assert found
+            assert found[-1] == said.answer.version
+        for earlier in said.answered_before:
+            answer = everything[earlier].answer
+            if answer is not None and said.name != "look":
+                assert answer.version < said.answer.version or everything[earlier].name == "look"
+    elif isinstance(said.error, OutcomeUnknown):
+        assert said.name not in ("look", "fail") or not found
+    else:
+        assert not found, f"{said.error!r}, and yet it was kept"
+
+
+async def _fresh(world: World) -> EntityRefs[Account]:
+    await world.restart(1)
+    return world.accounts[1]
+
+
+async def _run(actions: list[tuple[object, ...]]) -> None:
+    world = World(FaultyDatabase(MemoryDatabase(clock=lambda: NOW)))
+    await world.start()
+    try:
+        for action in actions:
+            await world.act(action)
+        world.faulty.heal()
+        await world.settle()
+        await check(world)
+    finally:
+        world.faulty.heal()
+        for node in world.nodes:
+            await node.stop()
+    here = asyncio.current_task()
+    assert {task for task in asyncio.all_tasks() if task is not here} == set()
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ACTIONS)
+def test_what_was_said_is_what_is_kept(actions: list[tuple[object, ...]]) -> None:
+    asyncio.run(_run(actions))
