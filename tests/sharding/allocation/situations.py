@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sharding.allocation import AllocationStrategy, LeastShardsAllocation, Plan, RingAllocation, plan
@@ -19,6 +20,11 @@ STRATEGIES: tuple[AllocationStrategy, ...] = (RingAllocation("Booking"), LeastSh
 alike = st.just(1.0)
 weights = st.sampled_from([1, 1.0, 2, 0.5, 0.1, 3.7, 16])
 weights_or_drained = st.one_of(weights, st.just(0))
+
+
+def cases(count: int) -> settings:
+    """So many examples, however busy the machine is."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Situation(NamedTuple):

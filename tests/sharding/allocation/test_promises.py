@@ -7,7 +7,7 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sharding.allocation import AllocationStrategy, LeastShardsAllocation, RingAllocation, Tolerance, quotas
@@ -17,6 +17,7 @@ from tests.sharding.allocation.situations import (
     STRATEGIES,
     Situation,
     beyond,
+    cases,
     clusters,
     reached,
     weights,
@@ -25,8 +26,8 @@ from tests.sharding.allocation.situations import (
 )
 
 RING = RingAllocation("Booking")
-thousand = settings(max_examples=1_000, deadline=None)
-hundreds = settings(max_examples=300, deadline=None)
+thousand = cases(1_000)
+hundreds = cases(300)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
@@ -108,7 +109,7 @@ def test_only_the_proportions_of_weights_matter(situation: Situation, factor: fl
     assert situation._replace(members=scaled).planned(RING) == situation.planned(RING)
 
 
-@settings(max_examples=500, deadline=None)
+@cases(500)
 @given(data=st.data())
 def test_a_join_moves_shards_only_to_who_joined_unless_the_bound_forces_more(data: st.DataObject) -> None:
     before = data.draw(reached(RING, data.draw(st.sampled_from([st.just(1.0), weights]))))
@@ -124,7 +125,7 @@ def test_a_join_moves_shards_only_to_who_joined_unless_the_bound_forces_more(dat
         assert all(counts[move.source] > quota[str(move.source)].most for move in elsewhere)
 
 
-@settings(max_examples=500, deadline=None)
+@cases(500)
 @given(data=st.data())
 def test_a_leave_moves_only_the_leavers_shards_unless_the_bound_forces_more(data: st.DataObject) -> None:
     before = data.draw(reached(RING, data.draw(st.sampled_from([st.just(1.0), weights]))))
