@@ -1,0 +1,1 @@
+"""The cluster store: members, leases, the coordinator's term, shard allocations; on PostgreSQL, SQLite or in memory."""
