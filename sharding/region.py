@@ -1,35 +1,287 @@
-"""A region: the parent of all shards of one entity type on this node."""
+"""A region: one entity type on one node. It learns where the shards live, and opens and closes those that live here.
+
+For each shard:
+
+    UNKNOWN --`Homes`: another's--> REMOTE --`Homes`: ours--> [FLUSHING] --> LOCAL
+    LOCAL --`HandOff`--> DRAINING --shard drained, `HandedOff` sent--> UNKNOWN until the next `Homes`
+    LOCAL --`Homes`: another's (it was passed over)--> DRAINING at once --> REMOTE
+    REMOTE --`Homes`: yet another's--> [FLUSHING] --> REMOTE
+    any --the node's lease is lost--> DRAINING at once --> UNKNOWN
+
+FLUSHING: what this node sent to the former owner may still be on its way from there to the new one; a `Flush` follows
+it, and until that has returned new messages wait. So no command overtakes an earlier one of the same sender. While a
+shard is UNKNOWN, FLUSHING or DRAINING its messages wait in a `Buffer`; they never pass through this actor.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from thespian.actors import ChildActorExited, WakeupMessage
 
 from sharding.actors import Address, AsyncActor
-from sharding.shard import Shard, ShardHost
+from sharding.post import Unreachable
+from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Homes, Register
+from sharding.routes import Buffer, Home, RemoteShard, Routes
+from sharding.shard import Drain, Drained, Fence, Own, Shard
+
+FLUSH_SECONDS = 2.0
+REMIND_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 
-class ShardsWanted:
-    """From the node to a region, as an ask: the addresses of the shards, by number. Answered with a tuple.
+class Joined(NamedTuple):
+    """From the node: it is a member (again), under another incarnation; register."""
 
-    Senders keep the addresses and send straight to the shard, so the region's turns limit nobody's throughput.
+
+class Suspended(NamedTuple):
+    """From the node: its lease may be over. Stop all shards at once."""
+
+
+class CoordinatorChanged(NamedTuple):
+    """From the node: somebody else coordinates now; register there."""
+
+
+class PeerChanged(NamedTuple):
+    """From the node: a connection to the member came, or its process is dead."""
+
+    incarnation: int
+    dead: bool
+
+
+@dataclass(slots=True)
+class LocalShard:
+    """A shard that lives here.
+
+    Attributes:
+        draining: `Drain` was sent.
+        refused: the epoch that the journal knows instead of `epoch`, or 0.
     """
+
+    address: Address
+    epoch: int
+    draining: bool = False
+    refused: int = 0
 
 
 class Region(AsyncActor):
-    """With one node every shard is its own; each opens when its first message comes."""
+    """See above.
 
-    def __init__(self, shard_count: int, host: ShardHost) -> None:
+    Args:
+        routes: what callers go by; this actor alone changes it.
+        new_term: whether an order of that term may still be carried out.
+        on_owned: called with (shard, epoch, whether it is owned now); for records of who owned what when.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        new_term: Callable[[int], bool],
+        on_owned: Callable[[str, int, int, bool], None],
+    ) -> None:
         super().__init__()
-        self._shard_count = shard_count
-        self._host = host
-        self._shards: tuple[Address, ...] = ()
+        self._routes = routes
+        self._post = routes.post
+        self._new_term = new_term
+        self._on_owned = on_owned
+        self._shards: dict[int, LocalShard] = {}
+        self._given_up: dict[int, int] = {}
+        self._flushing: dict[int, tuple[int, int]] = {}
+        self._last_marker = 0
+        self._reminding = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the region."""
-        if isinstance(message, ShardsWanted):
-            if not self._shards:
-                self._shards = tuple(self._new_shard(number) for number in range(self._shard_count))
-            self.send(sender, self._shards)
+        match message:
+            case Homes():
+                self._on_homes(message)
+            case HandOff():
+                self._on_hand_off(message)
+            case Drained():
+                self._on_drained(message)
+            case Fence():
+                self._on_fence(message)
+            case Flushed(_, marker) | WakeupMessage(payload=int(marker)):
+                self._on_flushed(marker)
+            case WakeupMessage():
+                self._remind()
+            case PeerChanged():
+                self._on_peer(message)
+            case Joined() | CoordinatorChanged():
+                self._tell_coordinator(Register(self._post.me, self._routes.name))
+            case Suspended():
+                self._on_suspended()
+            case ChildActorExited():
+                pass  # a shard exits after its `Drained`
 
-    def _new_shard(self, number: int) -> Address:
-        return self.create_child(lambda: Shard(number, self._host))
+    def _tell_coordinator(self, message: Any) -> None:
+        self._post.to_coordinator(message)
+
+    # --- homes
+
+    def _on_homes(self, homes: Homes) -> None:
+        if not self._new_term(homes.term) or not self._post.me:
+            return
+        known = self._routes.homes
+        for shard, owner, epoch in homes.homes:
+            if epoch >= known[shard].epoch:
+                known[shard] = Home(owner, epoch)
+                self._settle(shard)
+
+    def _settle(self, shard: int) -> None:
+        """Bring the shard's route in line with its home."""
+        owner, epoch = self._routes.homes[shard]
+        local = self._shards.get(shard)
+        if local is not None:
+            if not local.draining:
+                self._settle_local(shard, local, owner, epoch)
+        elif owner == self._post.me:
+            if self._given_up.get(shard) != epoch:  # otherwise this only repeats what we had before
+                self._take(shard, epoch)
+        elif owner:
+            self._route_to(shard, RemoteShard(self._routes, shard, owner))
+
+    def _settle_local(self, shard: int, local: LocalShard, owner: int, epoch: int) -> None:
+        if owner != self._post.me:
+            _log.warning("%s shard %d was given to member %d", self._routes.name, shard, owner)
+            self._drain(shard, local, at_once=True)
+        elif epoch > local.epoch:
+            self._on_owned(self._routes.name, shard, local.epoch, False)
+            local.epoch, local.refused = epoch, 0
+            self._on_owned(self._routes.name, shard, epoch, True)
+            self.send(local.address, Own(epoch))
+
+    def _take(self, shard: int, epoch: int) -> None:
+        routes = self._routes
+        address = self.create_child(lambda: Shard(shard, epoch, routes.host, self.myAddress))
+        self._shards[shard] = LocalShard(address, epoch)
+        routes.occupied += 1
+        self._on_owned(routes.name, shard, epoch, True)
+        routes.local[shard] = address  # what other nodes send on goes there at once, also while we flush
+        self._route_to(shard, address)
+
+    def _route_to(self, shard: int, address: Address) -> None:
+        route = self._routes.addresses[shard]
+        if isinstance(route, Buffer):
+            if not route.marker:
+                self._routes.open(shard, address)
+        elif isinstance(route, RemoteShard):
+            if isinstance(address, RemoteShard) and address.owner == route.owner:
+                return
+            if not (route.used and self._begin_flush(shard, route.owner)):
+                self._routes.open(shard, address)
+
+    # --- flushing
+
+    def _begin_flush(self, shard: int, former: int) -> bool:
+        """Send a `Flush` after what went to the former owner; False when that can bring nothing any more."""
+        routes = self._routes
+        if not self._post.is_open(former):
+            return False
+        self._last_marker += 1
+        epoch = routes.homes[shard].epoch
+        try:
+            self._post.send(former, Flush(self._post.me, self._last_marker, routes.name, shard, epoch))
+        except Unreachable:
+            return False
+        local = routes.local.get(shard)
+        routes.buffer(shard).marker = self._last_marker
+        if local is not None:
+            routes.local[shard] = local
+        self._flushing[self._last_marker] = (shard, former)
+        self.wakeupAfter(FLUSH_SECONDS, self._last_marker)
+        return True
+
+    def _on_flushed(self, marker: int) -> None:
+        shard, _ = self._flushing.pop(marker, (None, 0))
+        if shard is None:
+            return
+        route = self._routes.addresses[shard]
+        if isinstance(route, Buffer) and route.marker == marker:
+            route.marker = 0
+            local = self._shards.get(shard)
+            if local is not None and not local.draining:
+                self._routes.open(shard, local.address)
+            else:
+                self._settle(shard)
+
+    # --- giving up shards
+
+    def _on_hand_off(self, order: HandOff) -> None:
+        if not self._new_term(order.term):
+            return
+        for shard in order.shards:
+            local = self._shards.get(shard)
+            if local is None:
+                if self._routes.homes[shard].owner == self._post.me:  # handed off before, the answer was lost
+                    self._tell_coordinator(HandedOff(self._routes.name, shard, self._routes.homes[shard].epoch))
+            elif not local.draining:
+                self._drain(shard, local, at_once=False)
+
+    def _drain(self, shard: int, local: LocalShard, *, at_once: bool) -> None:
+        local.draining = True
+        self._routes.buffer(shard)
+        self.send(local.address, Drain(at_once))
+
+    def _on_drained(self, drained: Drained) -> None:
+        shard = drained.shard
+        local = self._shards.pop(shard)
+        self._routes.occupied -= 1
+        self._on_owned(self._routes.name, shard, local.epoch, False)
+        self._routes.give_back(shard, drained.unstarted)
+        self._given_up[shard] = local.epoch
+        if self._routes.homes[shard] == (self._post.me, local.epoch):
+            self._tell_coordinator(HandedOff(self._routes.name, shard, local.epoch))
+            self._remind_later()
+        else:
+            self._settle(shard)
+
+    def _on_fence(self, fence: Fence) -> None:
+        local = self._shards.get(fence.shard)
+        if local is not None and local.epoch == fence.epoch:
+            local.refused = fence.current
+            self._tell_coordinator(EpochStale(self._routes.name, *fence))
+            self._remind_later()
+
+    # --- what must not be lost between here and the coordinator
+
+    def _remind_later(self) -> None:
+        if not self._reminding:
+            self._reminding = True
+            self.wakeupAfter(REMIND_SECONDS)
+
+    def _remind(self) -> None:
+        """Tell the coordinator again of shards that wait for its decision; the first time may not have reached it."""
+        self._reminding = False
+        name, me, homes = self._routes.name, self._post.me, self._routes.homes
+        stopped = [shard for shard, epoch in self._given_up.items() if homes[shard] == (me, epoch)]
+        refused = [(shard, local) for shard, local in self._shards.items() if local.refused]
+        for shard in stopped:
+            self._tell_coordinator(HandedOff(name, shard, homes[shard].epoch))
+        for shard, local in refused:
+            self._tell_coordinator(EpochStale(name, shard, local.epoch, local.refused))
+        if stopped or refused:
+            self._remind_later()
+
+    def _on_suspended(self) -> None:
+        self._routes.forget_homes()
+        self._flushing.clear()
+        for local in self._shards.values():
+            local.draining = True
+            self.send(local.address, Drain(at_once=True))
+
+    # --- peers
+
+    def _on_peer(self, change: PeerChanged) -> None:
+        if change.dead:  # its routes are suspended already; what it had to send on will not come
+            for marker, (_, former) in list(self._flushing.items()):
+                if former == change.incarnation:
+                    self._on_flushed(marker)
+            return
+        for shard, home in enumerate(self._routes.homes):
+            if home.owner == change.incarnation and shard not in self._shards:
+                self._settle(shard)

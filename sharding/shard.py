@@ -1,15 +1,17 @@
-"""A shard on its node: it takes its epoch, then holds the entities whose keys fall into it.
+"""A shard on its owner: it takes its epoch, then holds the entities whose keys fall into it, until it is handed off.
 
-    CLOSED --first message--> OPENING --claimed--> OPEN --a newer epoch exists--> LOST
+    CLOSED --first message--> OPENING --claimed--> OPEN --an append met a newer epoch--> FENCED
                               OPENING --cannot claim--> CLOSED (who waited is told)
+                              OPENING --the epoch is not new--> FENCED
+    FENCED --`Own` with a newer epoch--> CLOSED, or OPENING if somebody waits
+    any --`Drain`--> DRAINING --no entity left--> exited (what was not started goes back to the region)
 
-What the entities are, and what taking the epoch means, is the `ShardHost`'s: this package knows no journal.
+What the entities are, and what taking an epoch means, is the `ShardHost`'s: this package knows no journal.
 """
 
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,89 +19,55 @@ from typing import Any, NamedTuple
 from thespian.actors import Actor, ActorExitRequest, ChildActorExited, WakeupMessage
 
 from sharding.actors import Address, AsyncActor, Outcome
+from sharding.host import EpochRefused, ShardHost
+from sharding.messages import Envelope, ShardLost, StillBusy
 
-CLOSED, OPENING, OPEN, LOST = range(4)
+__all__ = ["MAX_WAITING", "Drain", "Drained", "Fence", "Own", "Shard"]
+
+CLOSED, OPENING, OPEN, FENCED, DRAINING, DRAINED = range(6)
 MAX_WAITING = 10_000
 
 _log = logging.getLogger(__name__)
 
 
-class Envelope:
-    """From a caller through region and shard: `message` for the entity `key`, whose shard is `shard`."""
+class Own(NamedTuple):
+    """From the region: the shard is this node's under `epoch`."""
 
-    __slots__ = ("key", "message", "shard")
-
-    def __init__(self, shard: int, key: str, message: Any) -> None:
-        self.shard = shard
-        self.key = key
-        self.message = message
+    epoch: int
 
 
-class Passivate:
-    """From a shard to an idle entity: leave memory, or say `StillBusy`. Nothing else may be the answer."""
+class Drain(NamedTuple):
+    """From the region, which sends nothing more: stop, and answer `Drained`.
+
+    Attributes:
+        at_once: somebody else owns the shard already: finish nothing. Otherwise all commands that came before are
+            finished and answered first.
+    """
+
+    at_once: bool
 
 
-class StillBusy(NamedTuple):
-    """From an entity to its shard: not idle, so it stays."""
-
-    key: str
-
-
-class ShardLost(NamedTuple):
-    """From an entity to its shard: an append was refused because of a newer epoch; `error` says so to callers."""
+class Drained(NamedTuple):
+    """To the region: no entity is left. `unstarted` is what came before and no entity has seen, in order."""
 
     shard: int
-    error: Exception
+    epoch: int
+    unstarted: list[tuple[Envelope, Any]]
+
+
+class Fence(NamedTuple):
+    """To the region: the journal knows a newer epoch than this shard's; it takes commands again under a newer one."""
+
+    shard: int
+    epoch: int
+    current: int
 
 
 class Opened(NamedTuple):
     """To a shard from its own opening: how to make entities, or why it could not be opened."""
 
+    epoch: int
     outcome: Outcome[Callable[[str], Actor]]
-
-
-class Population:
-    """How many entities of one type live on this node, over all shards, and how many may."""
-
-    __slots__ = ("limit", "live")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.live = 0
-
-
-class ShardHost(ABC):
-    """What an entity type brings: how a shard is taken, how its entities are made, how a caller is refused.
-
-    Attributes:
-        idle_seconds: how long an entity may idle.
-        population: the node's count of the type's entities.
-        farewell: what asks an idle entity to leave; `ActorExitRequest` for actors that do not know `Passivate`.
-    """
-
-    idle_seconds: float
-    population: Population
-    farewell: Any = Passivate()
-
-    @abstractmethod
-    async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
-        """Take `shard` under a new epoch; return the factory of its entities by key.
-
-        Args:
-            shard: its number.
-            address: the shard actor's, for `ShardLost`.
-
-        Raises:
-            Exception: what callers who wait for the shard are told.
-        """
-
-    @abstractmethod
-    def refusal(self, error: BaseException) -> Any:
-        """The message that tells a waiting caller of `error`."""
-
-    @abstractmethod
-    def overloaded(self, shard: int) -> Exception:
-        """What a caller is told when too much waits for a shard that is being opened."""
 
 
 class Shard(AsyncActor):
@@ -108,14 +76,22 @@ class Shard(AsyncActor):
     Entities that got no message for `idle_seconds` to twice that leave memory (passivation), and the longest idle first
     when the node has more than its limit. Two generations of entities stand in for a time stamp each: every
     `idle_seconds` the old generation leaves, the young one becomes old, and a message makes its entity young again.
+
+    Args:
+        number: the shard's.
+        epoch: under which it is this node's.
+        host: what the entity type brings.
+        region: who is told `Drained` and `Fence`.
     """
 
-    def __init__(self, number: int, host: ShardHost) -> None:
+    def __init__(self, number: int, epoch: int, host: ShardHost, region: Address) -> None:
         super().__init__()
         self._number = number
+        self._epoch = epoch
         self._host = host
+        self._region = region
         self._phase = CLOSED
-        self._lost: Exception | None = None
+        self._at_once = False
         self._waiting: deque[tuple[Envelope, Any]] = deque()
         self._new_entity: Callable[[str], Actor] | None = None
         self._young: dict[str, Address] = {}
@@ -134,6 +110,10 @@ class Shard(AsyncActor):
             self._on_still_busy(message.key)
         elif type(message) is ShardLost:
             self._on_lost(message)
+        elif type(message) is Own:
+            self._on_own(message.epoch)
+        elif type(message) is Drain:
+            self._on_drain(message.at_once)
         elif isinstance(message, WakeupMessage):
             self._sweep()
         elif isinstance(message, ChildActorExited):
@@ -154,7 +134,7 @@ class Shard(AsyncActor):
     def _find(self, envelope: Envelope, sender: Any) -> Address | None:
         """The entity outside the young generation, called up if need be; None when the message has to wait."""
         key = envelope.key
-        if self._phase != OPEN:
+        if self._new_entity is None:
             self._wait_for_opening(envelope, sender)
             return None
         address = self._old.pop(key, None)
@@ -163,37 +143,42 @@ class Shard(AsyncActor):
             if leaving is not None:
                 leaving[1].append((envelope, sender))
                 return None
-            address = self._create(key)
+            address = self._create(key, self._new_entity)
         self._young[key] = address
         return address
 
-    def _create(self, key: str) -> Address:
+    def _create(self, key: str, new_entity: Callable[[str], Actor]) -> Address:
         population = self._host.population
         if population.live >= population.limit:
             self._make_room()
         population.live += 1
-        new_entity = self._new_entity
-        assert new_entity is not None, "an open shard has a factory"
         self._sweep_later()
         return self.create_child(lambda: new_entity(key))
 
-    # --- opening and losing
+    # --- opening and being fenced
 
     def _wait_for_opening(self, envelope: Envelope, sender: Any) -> None:
-        if self._phase == LOST:
-            assert self._lost is not None
-            self._refuse(sender, self._lost)
-        elif len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             self._refuse(sender, self._host.overloaded(self._number))
-        else:
-            self._waiting.append((envelope, sender))
-            if self._phase == CLOSED:
-                self._phase = OPENING
-                self.pipe_to_self(self._host.open(self._number, self.myAddress), Opened)
+            return
+        self._waiting.append((envelope, sender))
+        if self._phase == CLOSED:
+            self._open()
+
+    def _open(self) -> None:
+        epoch = self._epoch
+        self._phase = OPENING
+        opening = self._host.open(self._number, epoch, self.myAddress)
+        self.pipe_to_self(opening, lambda outcome: Opened(epoch, outcome))
 
     def _on_opened(self, opened: Opened) -> None:
-        waiting, self._waiting = self._waiting, deque()
+        if self._phase != OPENING or opened.epoch != self._epoch:
+            return
         error = opened.outcome.error
+        if isinstance(error, EpochRefused):
+            self._fenced(error.current)
+            return
+        waiting, self._waiting = self._waiting, deque()
         if error is None:
             self._phase = OPEN
             self._new_entity = opened.outcome.value
@@ -205,13 +190,32 @@ class Shard(AsyncActor):
         for _, sender in waiting:
             self._refuse(sender, error)
 
-    def _on_lost(self, lost: ShardLost) -> None:
-        if self._phase == LOST:
+    def _on_own(self, epoch: int) -> None:
+        if epoch <= self._epoch or self._phase >= DRAINING:
             return
-        _log.error("shard %d is lost: %s", self._number, lost.error)
-        self._phase = LOST
-        self._lost = lost.error
-        for address, _ in self._leaving.values():  # a busy one will say so, and nobody else would make it leave
+        self._epoch = epoch
+        if self._phase == OPEN:  # the coordinator knows of a newer epoch before any append has met it
+            self._expel()
+        if self._phase != CLOSED:
+            self._phase = CLOSED
+            if self._waiting:
+                self._open()
+
+    def _on_lost(self, lost: ShardLost) -> None:
+        if self._phase == OPEN and lost.epoch == self._epoch:
+            _log.warning("shard %d is lost: %s", self._number, lost.error)
+            self._fenced(lost.current)
+            self._expel()
+
+    def _fenced(self, current: int) -> None:
+        self._phase = FENCED
+        self._new_entity = None
+        self.send(self._region, Fence(self._number, self._epoch, current))
+
+    def _expel(self) -> None:
+        """All entities exit; messages for their keys wait until they have."""
+        self._new_entity = None
+        for address, _ in self._leaving.values():  # a busy one would say so, and nobody else would make it leave
             self.send(address, ActorExitRequest())
         for key, address in [*self._young.items(), *self._old.items()]:
             self._let_go(key, address, ActorExitRequest())
@@ -219,6 +223,32 @@ class Shard(AsyncActor):
 
     def _refuse(self, sender: Any, error: BaseException) -> None:
         self.send(sender, self._host.refusal(error))
+
+    # --- draining
+
+    def _on_drain(self, at_once: bool) -> None:
+        if self._phase == DRAINED:
+            return
+        self._phase = DRAINING
+        if at_once and not self._at_once:
+            self._at_once = True
+            self._expel()
+        elif not at_once:
+            for key, address in [*self._young.items(), *self._old.items()]:
+                self._let_go(key, address, self._host.retirement)
+            self._young, self._old = {}, {}
+        self._end_if_drained()
+
+    def _end_if_drained(self) -> None:
+        if self._phase == DRAINING and not (self._young or self._old or self._leaving):
+            self._phase = DRAINED
+            self.send(self._region, Drained(self._number, self._epoch, list(self._waiting)))
+            self._waiting.clear()
+            self.send(self.myAddress, ActorExitRequest())
+
+    def _retire_if_draining(self, key: str) -> None:
+        if self._phase == DRAINING and key in self._young:
+            self._let_go(key, self._young.pop(key), self._host.retirement)
 
     # --- passivation
 
@@ -251,7 +281,7 @@ class Shard(AsyncActor):
         self.send(address, how)
 
     def _on_still_busy(self, key: str) -> None:
-        if self._phase == LOST:
+        if self._new_entity is None or key not in self._leaving:  # it was told to exit meanwhile, and will
             return
         address, waiting = self._leaving.pop(key)
         del self._leaving_keys[address]
@@ -259,6 +289,7 @@ class Shard(AsyncActor):
         self._sweep_later()
         for envelope, sender in waiting:
             self._deliver(envelope, sender)
+        self._retire_if_draining(key)
 
     def _on_exited(self, address: Address) -> None:
         self._host.population.live -= 1
@@ -266,8 +297,10 @@ class Shard(AsyncActor):
         if key is not None:
             for envelope, sender in self._leaving.pop(key)[1]:
                 self._deliver(envelope, sender)
-            return
-        for generation in (self._young, self._old):  # an actor that stopped on its own accord: rare, so searched for
-            for key, live in list(generation.items()):
-                if live == address:
-                    del generation[key]
+            self._retire_if_draining(key)
+        else:
+            for generation in (self._young, self._old):  # an actor that stopped on its own accord: rare, so searched
+                for name, live in list(generation.items()):
+                    if live == address:
+                        del generation[name]
+        self._end_if_drained()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class RunQueue:
 
     Attributes:
         running: the cell whose turn it is.
+        guard: called before each activation, if set; so nobody takes a turn after a pause that it has not seen.
     """
 
-    __slots__ = ("_budget", "_cells", "_loop", "_scheduled", "_spare", "running")
+    __slots__ = ("_budget", "_cells", "_loop", "_scheduled", "_spare", "guard", "running")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, budget: Budget) -> None:
         self._loop = loop
@@ -49,6 +51,7 @@ class RunQueue:
         self._scheduled = False
         self._spare: list[deque[tuple[Any, Any]]] = []
         self.running: Cell | None = None
+        self.guard: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -64,6 +67,8 @@ class RunQueue:
 
     def _activate(self) -> None:
         try:
+            if self.guard is not None:
+                self.guard()
             self._run_cells()
         finally:
             self.running = None

@@ -21,7 +21,8 @@ class NodeNameTaken(ClusterStoreError):
     def __init__(self, cluster: str, node: str, incarnation: int, host: str, port: int, lease_left: float) -> None:
         super().__init__(
             f"cluster {cluster!r}: the name {node!r} is taken by a member at {host}:{port} "
-            f"(incarnation {incarnation}), whose lease runs for {lease_left:.1f} s more: use another node name, or stop that process"
+            f"(incarnation {incarnation}), whose lease runs for {lease_left:.1f} s more: "
+            "use another node name, or stop that process"
         )
         self.cluster, self.node, self.incarnation = cluster, node, incarnation
         self.host, self.port, self.lease_left = host, port, lease_left

@@ -1,0 +1,127 @@
+"""Asks that went to another node: who waits for which answer, and who is told when there will be none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sharding.actors import Address, DiedUnanswered, HandlerFailed, Undeliverable
+from sharding.actors.ask import ReplyAddress
+from sharding.messages import Envelope
+from sharding.protocol import RAISED, UNDELIVERED
+
+_SWEEP_ABOVE = 1_000
+
+
+class RemoteAsk:
+    """One ask under way.
+
+    Attributes:
+        sender: who gets the answer.
+        envelope: what was asked.
+        again: sends the envelope once more; for one that never left this process.
+        unpack: makes the answer from bytes.
+        owner: the member that has it, as far as is known.
+        serial: its number on the link to `owner`; None once it was sent on to another.
+    """
+
+    __slots__ = ("again", "envelope", "owner", "sender", "serial", "unpack")
+
+    def __init__(
+        self,
+        sender: ReplyAddress,
+        envelope: Envelope,
+        again: Callable[[Envelope, Address], None],
+        unpack: Callable[[bytes], Any],
+        owner: int,
+    ) -> None:
+        self.sender = sender
+        self.envelope = envelope
+        self.again = again
+        self.unpack = unpack
+        self.owner = owner
+        self.serial: int | None = None
+
+
+class Unsent(NamedTuple):
+    """An ask that never left this process."""
+
+    again: Callable[[Envelope, Address], None]
+    envelope: Envelope
+    sender: ReplyAddress
+
+
+class RemoteAsks:
+    """The asks of one node. An ask whose caller gave up is forgotten at the next sweep."""
+
+    def __init__(self, nobody: Address) -> None:
+        self._nobody = nobody
+        self._asks: dict[int, RemoteAsk] = {}
+        self._last = 0
+        self._sweep_at = _SWEEP_ABOVE
+
+    def __len__(self) -> int:
+        return len(self._asks)
+
+    def begin(self, ask: RemoteAsk) -> int:
+        """Remember an ask; returns its number."""
+        if len(self._asks) >= self._sweep_at:
+            self._sweep()
+        self._last += 1
+        self._asks[self._last] = ask
+        return self._last
+
+    def forget(self, number: int) -> None:
+        """It was not sent after all, or is over."""
+        self._asks.pop(number, None)
+
+    def _sweep(self) -> None:
+        self._asks = {number: ask for number, ask in self._asks.items() if not ask.sender.future.done()}
+        self._sweep_at = _SWEEP_ABOVE + 2 * len(self._asks)
+
+    # --- what owners say
+
+    def answered(self, number: int, payload: bytes) -> None:
+        """The answer came. Unknown numbers are those of callers that gave up."""
+        ask = self._asks.pop(number, None)
+        if ask is None:
+            return
+        try:
+            reply = ask.unpack(payload)
+        except Exception as error:  # noqa: BLE001 - whatever does not decode: it happened, and its caller hears why
+            ask.sender.fail(DiedUnanswered(f"member {ask.owner} answered what cannot be read: {error}"))
+            return
+        ask.sender.deliver(reply, self._nobody)
+
+    def failed(self, number: int, kind: int, text: str) -> None:
+        """Whoever had it last says that no answer comes."""
+        ask = self._asks.pop(number, None)
+        if ask is None:
+            return
+        if kind == UNDELIVERED:
+            ask.sender.fail(Undeliverable(text))
+        elif kind == RAISED:
+            ask.sender.fail(HandlerFailed(ask.envelope.message, text))
+        else:
+            ask.sender.fail(DiedUnanswered(text))
+
+    def moved(self, number: int, owner: int) -> None:
+        """It was sent on: from now on its fate is tied to another member."""
+        ask = self._asks.get(number)
+        if ask is not None:
+            ask.owner, ask.serial = owner, None
+
+    # --- what links say
+
+    def lost(self, owner: int, first_unsent: int, why: str) -> list[Unsent]:
+        """The connection to `owner` ended: fail what may have arrived; return, in order, what never left."""
+        unsent = []
+        for number, ask in list(self._asks.items()):
+            if ask.owner != owner:
+                continue
+            del self._asks[number]
+            if ask.serial is not None and ask.serial >= first_unsent:
+                unsent.append(Unsent(ask.again, ask.envelope, ask.sender))
+            else:
+                ask.sender.fail(DiedUnanswered(why))
+        return unsent

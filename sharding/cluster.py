@@ -1,0 +1,464 @@
+"""A process's part of a cluster: it joins the actors, the links and the store, and knows which message is whose.
+
+Above it are entity types, which come in through `deploy`; below it are the membership, the coordinator (if this node
+holds the term) and a region per type, all actors. Everything here runs on the loop, in turns or between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from thespian.actors import ActorExitRequest
+
+from sharding.actors import Address, Engine
+from sharding.allocation import AllocationStrategy, RingAllocation
+from sharding.asks import RemoteAsks, Unsent
+from sharding.coordinator import Coordinator, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
+from sharding.host import ShardHost
+from sharding.links import Link, LinkError, Links, Peer
+from sharding.membership import Gone, Leave, Left, Membership, News
+from sharding.ports import Ports
+from sharding.post import Unreachable
+from sharding.protocol import (
+    EpochStale,
+    Failed,
+    Flush,
+    Flushed,
+    HandedOff,
+    HandOff,
+    Homes,
+    Leads,
+    Leaving,
+    MayLeave,
+    Members,
+    Moved,
+    Register,
+    Reply,
+    Request,
+    Resigned,
+    UNDELIVERED,
+)
+from sharding.region import CoordinatorChanged, Joined, PeerChanged, Region, Suspended
+from sharding.routes import Routes
+from sharding.settings import ClusterSettings
+from sharding.store.contract import ClusterStore
+from sharding.store.errors import ClusterStoreError
+from sharding.store.records import DOWN, Deployment, Member, Picture, Seat
+
+_log = logging.getLogger(__name__)
+
+LinksFactory = Callable[["Cluster"], Links]
+OnOwned = Callable[[str, int, int, bool], None]
+REDEPLOY_PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A type on this node."""
+
+    deployment: Deployment
+    hosts: bool
+    region: Address
+    routes: Routes
+
+
+class Cluster:
+    """One node's membership in a cluster, from `start` to `leave`.
+
+    Args:
+        engine: runs the actors.
+        store: the cluster's.
+        node: this node's name; members have different ones.
+        weight: how many shards it should own, relative to others; 0 for a node that only calls.
+        roles: free words.
+        settings: times and bounds.
+        ports: time, chance and the network.
+        links: makes the links to other nodes; None for a node that is alone in its store.
+        on_owned: called with (type, shard, epoch, owned now) as shards come and go.
+        strategy: decides where shards belong, should this node coordinate.
+
+    Attributes:
+        me: this node's incarnation; 0 while it is no member.
+        term: the newest coordinator's term that is known.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: ClusterStore,
+        node: str,
+        *,
+        weight: float = 1.0,
+        roles: tuple[str, ...] = (),
+        settings: ClusterSettings | None = None,
+        ports: Ports | None = None,
+        links: LinksFactory | None = None,
+        on_owned: OnOwned | None = None,
+        strategy: AllocationStrategy | None = None,
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.node = node
+        self.weight = weight
+        self.roles = roles
+        self.settings = settings or ClusterSettings()
+        self.ports = ports or Ports()
+        self.me = 0
+        self.term = 0
+        self.members: dict[int, Member] = {}
+        self._coordinator: int | None = None
+        self._strategy = strategy or RingAllocation()
+        self._on_owned = on_owned or _unrecorded
+        self._links = None if links is None else links(self)
+        self._asks = RemoteAsks(engine.nobody)
+        self._deployed: dict[str, Deployed] = {}
+        self._unsent: dict[int, list[Unsent]] = {}
+        self._leading: Address | None = None
+        self._membership: Address | None = None
+        self._member: Membership | None = None
+        self._joined: asyncio.Future[None] = engine.loop.create_future()
+        self._may_leave: asyncio.Future[None] | None = None
+        self._redeploying: asyncio.Task[None] | None = None
+
+    # --- the life of a node
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0, advertised: tuple[str, int] | None = None) -> None:
+        """Listen and join.
+
+        Args:
+            host, port: where to listen; port 0 takes a free one.
+            advertised: where others reach this node, if that is not where it listens.
+
+        Raises:
+            ClusterStoreError: the store is away, or a living process has this node's name.
+            LinkError, OSError: the address cannot be had.
+        """
+        address = (host, port)
+        if self._links is not None:
+            address = await self._links.listen(host, port)
+        where = advertised or address
+        seat = Seat(self.node, where[0], where[1] or address[1], self.weight, self.roles)
+        network = self.ports.network if self._links is not None else None
+        member = Membership(self.store, seat, self.settings.lease, self.ports, network, self)
+        self._member = member
+        self._membership = self.engine.create(lambda: member)
+        self.engine.run_queue.guard = member.guard
+        self.engine.tell(self._membership, "start")
+        await self._joined
+
+    async def deploy(self, deployment: Deployment, host: ShardHost, *, hosts: bool = True) -> Routes:
+        """Route a type from this node, and host its shards if `hosts` and the node's weight is above 0.
+
+        Raises:
+            DeploymentMismatch: other nodes deployed it otherwise.
+            ClusterStoreError: the store is away.
+        """
+        hosts = hosts and self.weight > 0
+        await self._record(deployment, hosts)
+        routes = Routes(deployment.name, deployment.shard_count, host, self.engine, self, self._asks)
+        region = self.engine.create(lambda: Region(routes, self.accepts, self._on_owned))
+        self._deployed[deployment.name] = Deployed(deployment, hosts, region, routes)
+        if self.me:
+            self.engine.tell(region, Joined())
+        return routes
+
+    async def _record(self, deployment: Deployment, hosts: bool) -> None:
+        while True:
+            me = self.me
+            if me or not hosts:
+                await self.store.deploy(deployment, host=me if hosts else None)
+                if me == self.me:
+                    return
+            else:
+                await asyncio.sleep(REDEPLOY_PAUSE)
+
+    async def leave(self, seconds: float) -> None:
+        """Hand all shards off, for at most `seconds`, stop what is left, and give the lease back."""
+        if self._membership is None:
+            return
+        self._may_leave = self.engine.loop.create_future()
+        self.engine.tell(self._membership, Leave())
+        try:
+            async with asyncio.timeout(seconds):
+                await self._may_leave
+        except TimeoutError:
+            _log.warning("node %r leaves although not all its shards could be handed off", self.node)
+        await self._stop()
+
+    async def _stop(self) -> None:
+        assert self._membership is not None, "started"
+        me, self.me = self.me, 0
+        self.engine.run_queue.guard = None
+        self.engine.tell(self._membership, Left())
+        self.term_lost()
+        if self._redeploying is not None:
+            self._redeploying.cancel()
+        for one in self._deployed.values():
+            self.engine.tell(one.region, Suspended())
+        try:
+            await self._until_drained()
+            if me:
+                await self.store.leave(me)
+        except ClusterStoreError as error:  # its lease will run out, which says the same
+            _log.warning("node %r could not give its lease back: %s", self.node, error)
+        finally:
+            if self._links is not None:
+                await self._links.close()
+
+    async def _until_drained(self) -> None:
+        # Suspended regions stop their shards within a few turns; each turn of the loop is one look.
+        for _ in range(1_000):
+            if not any(one.routes.occupied for one in self._deployed.values()):
+                return
+            await asyncio.sleep(0)
+
+    # --- `Household`: what the membership tells
+
+    def joined(self, member: Member) -> None:
+        """See `Household`."""
+        self.me = member.incarnation
+        if self._links is not None:
+            self._links.introduce(member.node, member.incarnation)
+        if not self._joined.done():
+            self._joined.set_result(None)
+        elif self._deployed:
+            self._redeploying = self.engine.loop.create_task(self._redeploy(self.me), name="redeploy")
+
+    async def _redeploy(self, me: int) -> None:
+        for one in list(self._deployed.values()):
+            while self.me == me:
+                try:
+                    await self._record(one.deployment, one.hosts)
+                except ClusterStoreError as error:
+                    _log.warning("node %r cannot host %s again yet: %s", self.node, one.deployment.name, error)
+                    await asyncio.sleep(REDEPLOY_PAUSE)
+                else:
+                    self.engine.tell(one.region, Joined())
+                    break
+
+    def outside(self) -> None:
+        """See `Household`."""
+        self.me = 0
+        self._coordinator = None
+        for one in self._deployed.values():
+            one.routes.forget_homes()
+            self.engine.tell(one.region, Suspended())
+        for incarnation in list(self.members):
+            if self._links is not None:
+                self._links.drop(incarnation)
+        self.members = {}
+        if self._may_leave is not None and not self._may_leave.done():
+            self._may_leave.set_result(None)
+
+    def cannot_join(self, error: BaseException) -> None:
+        """See `Household`."""
+        if not self._joined.done():
+            self._joined.set_exception(error)
+
+    def members_changed(self, members: dict[int, Member]) -> None:
+        """See `Household`."""
+        live = {one: member for one, member in members.items() if member.state != DOWN}
+        gone = sorted(self.members.keys() - live.keys() - {self.me})
+        self.members = live
+        for incarnation in gone:
+            self._suspend(incarnation)
+            if self._links is not None:
+                self._links.drop(incarnation)
+        if self._links is not None and self._leading is not None:
+            self._link_all()
+
+    def _link_all(self) -> None:
+        for incarnation, member in self.members.items():
+            if incarnation != self.me and self._links is not None:
+                self._links.to(_peer(member))
+
+    def saw(self, picture: Picture) -> None:
+        """See `Household`."""
+        if self._leading is not None:
+            self.engine.tell(self._leading, PictureSeen(picture))
+
+    def coordinator_changed(self, term: int, coordinator: int | None) -> None:
+        """See `Household`."""
+        self.term, self._coordinator = term, coordinator
+        member = self.members.get(coordinator or 0)
+        if member is None:
+            return
+        if self._links is not None and coordinator != self.me:
+            self._links.to(_peer(member))  # also to hear at once when its process dies
+        for one in self._deployed.values():
+            self.engine.tell(one.region, CoordinatorChanged())
+        if self._may_leave is not None:
+            self.to_coordinator(Leaving(self.me))
+
+    def term_taken(self, term: int) -> None:
+        """See `Household`."""
+        self.term_lost()
+        membership = self._membership
+        assert membership is not None, "it tells us"
+        self._leading = self.engine.create(
+            lambda: Coordinator(term, self.store, self, self.settings, self._strategy, membership)
+        )
+        self._link_all()
+        self.engine.tell(self._leading, "start")
+
+    def term_lost(self) -> None:
+        """See `Household`."""
+        if self._leading is not None:
+            leading, self._leading = self._leading, None
+            self.engine.tell(leading, ActorExitRequest())
+
+    def leaving_said(self, resigned: int | None) -> None:
+        """See `Household`."""
+        if resigned is not None:
+            for incarnation in self.members:
+                if incarnation != self.me:
+                    self._send_quietly(incarnation, Resigned(resigned))
+        if not any(member.weight > 0 for one, member in self.members.items() if one != self.me):
+            self._on_may_leave()
+        else:
+            self.to_coordinator(Leaving(self.me))
+
+    def _on_may_leave(self) -> None:
+        if self._may_leave is not None and not self._may_leave.done():
+            self._may_leave.set_result(None)
+
+    def accepts(self, term: int) -> bool:
+        """Whether an order of that term is still to be carried out."""
+        return term >= self.term
+
+    # --- `Post`
+
+    def send(self, incarnation: int, message: Any) -> int:
+        """See `Post`."""
+        if incarnation == self.me:
+            self._dispatch(incarnation, message)
+            return 0
+        member = self.members.get(incarnation)
+        if member is None or self._links is None or not self.me:
+            raise Unreachable(f"member {incarnation} is not known here")
+        try:
+            return self._links.to(_peer(member)).send(message)
+        except LinkError as error:
+            raise Unreachable(f"member {incarnation} ({member.node} at {member.host}:{member.port}): {error}") from error
+
+    def _send_quietly(self, incarnation: int, message: Any) -> None:
+        try:
+            self.send(incarnation, message)
+        except Unreachable as error:
+            _log.debug("node %r: %s", self.node, error)
+
+    def to_coordinator(self, message: Any) -> None:
+        """See `Post`."""
+        if self._coordinator is not None and self.me:
+            self._send_quietly(self._coordinator, message)
+
+    def is_open(self, incarnation: int) -> bool:
+        """See `Post`."""
+        member = self.members.get(incarnation)
+        return member is not None and self._links is not None and self._links.to(_peer(member)).is_open
+
+    # --- `LinkListener`
+
+    def received(self, incarnation: int, message: Any) -> None:
+        """See `LinkListener`."""
+        if self.me:
+            self._dispatch(incarnation, message)
+
+    def opened(self, link: Link) -> None:
+        """See `LinkListener`."""
+        incarnation = link.peer.incarnation
+        if self._leading is not None:
+            self.engine.tell(self._leading, PeerOpened(incarnation))
+        for one in self._deployed.values():
+            self.engine.tell(one.region, PeerChanged(incarnation, False))
+
+    def lost(self, link: Link, first_unsent: int) -> None:
+        """See `LinkListener`."""
+        peer = link.peer
+        why = f"the connection to {peer.node} at {peer.host}:{peer.port} was lost"
+        unsent = self._asks.lost(peer.incarnation, first_unsent, why)
+        if unsent:
+            # If its process is dead we hear that next, and these have to stand in front of what then waits.
+            self._unsent.setdefault(peer.incarnation, []).extend(unsent)
+            self.engine.loop.call_soon(self._send_again, peer.incarnation)
+
+    def dead(self, link: Link, reason: str) -> None:
+        """See `LinkListener`."""
+        incarnation = link.peer.incarnation
+        _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
+        self._suspend(incarnation)
+        self._send_again(incarnation)
+        if self._membership is not None:
+            self.engine.tell(self._membership, Gone(incarnation))
+        if self._leading is not None:
+            self.engine.tell(self._leading, PeerDead(incarnation))
+
+    def _suspend(self, incarnation: int) -> None:
+        """Let what goes to a member that is gone wait for its successors."""
+        for one in self._deployed.values():
+            one.routes.suspend(incarnation)
+            self.engine.tell(one.region, PeerChanged(incarnation, True))
+
+    def _send_again(self, incarnation: int) -> None:
+        for again, envelope, sender in self._unsent.pop(incarnation, ()):
+            again(envelope, sender)
+
+    # --- whose is it
+
+    def _dispatch(self, incarnation: int, message: Any) -> None:
+        kind = type(message)
+        if kind is Request or kind is Flush:
+            self._on_foreign(message)
+        elif kind is Reply:
+            self._asks.answered(*message)
+        elif kind is Failed:
+            self._asks.failed(*message)
+        elif kind is Moved:
+            self._asks.moved(message.ask, message.owner)
+            self._to_region(Homes(self.term, message.name, ((message.shard, message.owner, message.epoch),)))
+        elif kind in (Homes, HandOff, Flushed):
+            self._to_region(message)
+        elif kind in (Register, HandedOff, EpochStale, Leaving):
+            if self._leading is not None:
+                self.engine.tell(self._leading, From(incarnation, message))
+        elif kind in (Leads, Resigned, Members):
+            if self._membership is not None:
+                self.engine.tell(self._membership, News(message))
+        elif kind is MayLeave:
+            self._on_may_leave()
+        else:
+            _log.error("node %r: nobody takes %s", self.node, kind.__name__)
+
+    def _on_foreign(self, message: Request | Flush) -> None:
+        deployed = self._deployed.get(message.name)
+        if deployed is not None:
+            deployed.routes.take(message)
+        elif isinstance(message, Request) and message.ask:
+            text = f"{message.name} is not deployed on node {self.node!r}"
+            self._send_quietly(message.origin, Failed(message.ask, UNDELIVERED, text))
+
+    def _to_region(self, message: Homes | HandOff | Flushed) -> None:
+        deployed = self._deployed.get(message.name)
+        if deployed is not None:
+            self.engine.tell(deployed.region, message)
+
+    # --- to look at
+
+    async def moving(self) -> dict[str, list[int]]:
+        """The shards under way, by type, if this node coordinates; otherwise nothing."""
+        if self._leading is None:
+            return {}
+        answer = await self.engine.ask(self._leading, MovingWanted())
+        return answer.shards if isinstance(answer, Moving) else {}
+
+
+def _peer(member: Member) -> Peer:
+    return Peer(member.node, member.incarnation, member.host, member.port)
+
+
+def _unrecorded(name: str, shard: int, epoch: int, owned: bool) -> None:
+    """Nobody keeps records of who owned what."""

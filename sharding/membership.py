@@ -1,0 +1,385 @@
+"""A node's membership: it joins, renews its lease, knows who is there, and takes the coordinator's term when free.
+
+    OUTSIDE --joined--> MEMBER --its lease may be over, or is lost--> OUTSIDE (all is stopped, then it joins anew)
+    MEMBER --leave--> LEAVING --left--> GONE
+
+The lease is judged on the node's own clock, from before each renewal was sent (`Lease`). `guard` is asked before actors
+take their turns: a node that was stopped, or whose loop stalled, notices before it answers anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple, Protocol
+
+from thespian.actors import WakeupMessage
+
+from sharding.actors import AsyncActor, Outcome
+from sharding.coordinator import Deposed
+from sharding.joining import take_seat
+from sharding.lease import Lease
+from sharding.links.network import Network
+from sharding.ports import Ports
+from sharding.protocol import Leads, Members, Resigned
+from sharding.store.contract import ClusterStore
+from sharding.store.errors import ClusterStoreError, LeaseLost
+from sharding.store.records import DOWN, Member, Picture, Seat
+
+OUTSIDE, MEMBER, LEAVING, GONE = range(4)
+REJOIN_PAUSE = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Gone(NamedTuple):
+    """From the node: the process of the member does not exist any more."""
+
+    incarnation: int
+
+
+class Leave:
+    """From the node: say in the store that it is leaving, and give up the term if it is held."""
+
+
+class Left:
+    """From the node: everything is stopped; renew no more."""
+
+
+class News(NamedTuple):
+    """From the node: what another member said of members and terms."""
+
+    message: Leads | Resigned | Members
+
+
+class Household(Protocol):
+    """What the membership tells the node it belongs to. Called within turns; must not raise."""
+
+    def joined(self, member: Member) -> None:
+        """This process is a member now, under a new incarnation."""
+
+    def outside(self) -> None:
+        """This process is no member any more: stop what it runs, at once."""
+
+    def cannot_join(self, error: BaseException) -> None:
+        """The first attempt to join failed."""
+
+    def members_changed(self, members: dict[int, Member]) -> None:
+        """Who is known to be there."""
+
+    def saw(self, picture: Picture) -> None:
+        """What a renewal found in the store."""
+
+    def coordinator_changed(self, term: int, coordinator: int | None) -> None:
+        """Who coordinates now, under which term."""
+
+    def term_taken(self, term: int) -> None:
+        """This node coordinates from now on."""
+
+    def term_lost(self) -> None:
+        """This node coordinates no more."""
+
+    def leaving_said(self, resigned: int | None) -> None:
+        """The store knows that this node is leaving, and that nobody holds the term `resigned`, if that was ours."""
+
+
+class _Joined(NamedTuple):
+    sent_at: float
+    outcome: Outcome[Member]
+
+
+class _Renewed(NamedTuple):
+    incarnation: int
+    sent_at: float
+    outcome: Outcome[Picture]
+
+
+class _TermTried(NamedTuple):
+    seen: int
+    outcome: Outcome[int | None]
+
+
+class _LeavingSaid(NamedTuple):
+    resigned: int | None
+    outcome: Outcome[None]
+
+
+class Membership(AsyncActor):
+    """See above.
+
+    Args:
+        store: the cluster's.
+        seat: what this process brings.
+        lease_seconds: how long the lease runs.
+        ports: time and chance.
+        network: by which a dead holder of the name is recognised; None when there are no other processes.
+        household: who is told.
+    """
+
+    def __init__(
+        self,
+        store: ClusterStore,
+        seat: Seat,
+        lease_seconds: float,
+        ports: Ports,
+        network: Network | None,
+        household: Household,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._seat = seat
+        self._lease = Lease(lease_seconds)
+        self._ports = ports
+        self._network = network
+        self._household = household
+        self._phase = OUTSIDE
+        self._me = 0
+        self._former = 0
+        self._first = True
+        self._members: dict[int, Member] = {}
+        self._term = 0
+        self._coordinator: int | None = None
+        self._leads = False
+        self._trying = False
+        self._evidence: set[int] = set()
+        self._no_term_before = float("-inf")
+        self._planned = 0
+
+    def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
+        """A turn of the membership."""
+        match message:
+            case "start" | WakeupMessage(payload="join"):
+                self._join()
+            case _Joined():
+                self._on_joined(message.sent_at, message.outcome)
+            case WakeupMessage(payload=("renew", planned)) if planned == self._planned:
+                self._renew()
+            case WakeupMessage(payload="check"):
+                self._check()
+            case _Renewed() if message.incarnation == self._me:
+                self._on_renewed(message.sent_at, message.outcome)
+            case _TermTried():
+                self._on_term_tried(message.seen, message.outcome)
+            case WakeupMessage(payload=("look", incarnation)) if incarnation == self._me:
+                self._look_for_coordinator(may_be_over=True)
+            case Gone(incarnation):
+                self._evidence.add(incarnation)
+                self._look_for_coordinator()
+            case News():
+                self._on_news(message.message)
+            case Deposed():
+                self._on_deposed(message)
+            case Leave():
+                self._on_leave()
+            case _LeavingSaid():
+                self._on_leaving_said(message)
+            case Left():
+                self._phase = GONE
+
+    # --- joining
+
+    def _join(self) -> None:
+        if self._phase == OUTSIDE:
+            sent_at = self._ports.clock()
+            joining = take_seat(
+                self._store, self._seat, self._lease.seconds, self._network, replacing=self._former or None
+            )
+            self.pipe_to_self(joining, lambda outcome: _Joined(sent_at, outcome))
+
+    def _on_joined(self, sent_at: float, outcome: Outcome[Member]) -> None:
+        if self._phase == GONE:
+            return
+        if outcome.error is not None:
+            if self._first:
+                self._household.cannot_join(outcome.error)
+                return
+            _log.warning("node %r cannot join anew yet: %s", self._seat.node, outcome.error)
+            self.wakeupAfter(REJOIN_PAUSE * (0.5 + self._ports.draw()), "join")
+            return
+        member = outcome.value
+        self._first = False
+        self._me = self._former = member.incarnation
+        self._phase = MEMBER
+        self._lease.renewed(sent_at)
+        self._members = {member.incarnation: member}
+        self._household.joined(member)
+        self._renew()
+        self._check()
+
+    # --- the lease
+
+    def _renew(self) -> None:
+        if self._phase in (MEMBER, LEAVING):
+            me, sent_at = self._me, self._ports.clock()
+            renewal = self._store.renew(me, self._lease.seconds)
+            self.pipe_to_self(renewal, lambda outcome: _Renewed(me, sent_at, outcome))
+
+    def _on_renewed(self, sent_at: float, outcome: Outcome[Picture]) -> None:
+        if self._phase not in (MEMBER, LEAVING):
+            return
+        error = outcome.error
+        if error is None:
+            self._lease.renewed(sent_at)
+            self._renew_in(self._lease.pause(self._ports.draw()))
+            self._see(outcome.value)
+        elif isinstance(error, LeaseLost):
+            _log.warning("node %r: %s", self._seat.node, error)
+            self._lose()
+        else:
+            if not isinstance(error, ClusterStoreError):
+                _log.error("node %r: a renewal raised what no store should", self._seat.node, exc_info=error)
+            else:
+                _log.warning("node %r cannot renew its lease: %s", self._seat.node, error)
+            self._renew_in(self._lease.retry_pause(self._ports.draw()))
+
+    def _renew_in(self, seconds: float) -> None:
+        """Renew after so long, and not at the time planned before."""
+        self._planned += 1
+        self.wakeupAfter(seconds, ("renew", self._planned))
+
+    def guard(self) -> None:
+        """Called before actors take turns: if the lease may be over, stop everything before anybody is answered."""
+        if self._phase in (MEMBER, LEAVING) and self._ports.clock() > self._lease.usable_until:
+            _log.error("node %r could not renew its lease in time: it stops what it runs", self._seat.node)
+            self._lose()
+
+    def _check(self) -> None:
+        self.guard()
+        if self._phase in (MEMBER, LEAVING):
+            left = self._lease.usable_until - self._ports.clock()
+            self.wakeupAfter(max(left, 0.0) + 0.01, "check")
+
+    def _lose(self) -> None:
+        leaving = self._phase == LEAVING
+        self._phase = GONE if leaving else OUTSIDE
+        self._me = 0
+        self._lease.given_up()
+        self._stop_leading()
+        self._household.outside()
+        if not leaving:
+            self.wakeupAfter(REJOIN_PAUSE * self._ports.draw(), "join")
+
+    # --- who is there, and who coordinates
+
+    def _see(self, picture: Picture) -> None:
+        self._set_members({member.incarnation: member for member in picture.members})
+        self._household.saw(picture)
+        if picture.term >= self._term:
+            self._set_coordinator(picture.term, picture.coordinator)
+        self._look_for_coordinator()
+        holder = self._members.get(self._coordinator or 0)
+        if holder is not None and not self._leads:
+            soon = holder.lease_left + 0.05 + 0.2 * self._ports.draw()
+            if soon < self._lease.seconds * Lease.RENEW:
+                self.wakeupAfter(max(soon, 0.05), ("look", self._me))
+
+    def _set_members(self, members: dict[int, Member]) -> None:
+        self._members = members
+        self._evidence &= members.keys()
+        self._household.members_changed(members)
+
+    def _set_coordinator(self, term: int, coordinator: int | None) -> None:
+        if (term, coordinator) == (self._term, self._coordinator):
+            return
+        self._term, self._coordinator = term, coordinator
+        if self._leads and coordinator != self._me:
+            self._stop_leading()
+        self._household.coordinator_changed(term, coordinator)
+
+    def _look_for_coordinator(self, *, may_be_over: bool = False) -> None:
+        """Take the term if nobody holds it, or its holder is dead, or its lease is over, or may be by now."""
+        may = self._phase == MEMBER and self._seat.weight > 0 and not self._trying and not self._leads
+        if not may or self._ports.clock() < self._no_term_before:
+            return
+        holder = self._members.get(self._coordinator or 0)
+        evidence = self._coordinator in self._evidence
+        gone = holder is None or holder.state == DOWN or holder.lease_left <= 0
+        if self._coordinator is None or gone or evidence or may_be_over:  # the store judges
+            self._try_term(evidence)
+
+    def _try_term(self, evidence: bool) -> None:
+        seen = self._term
+        self._trying = True
+        attempt = self._store.take_term(self._me, seen, evidence=evidence)
+        self.pipe_to_self(attempt, lambda outcome: _TermTried(seen, outcome))
+
+    def _on_term_tried(self, seen: int, outcome: Outcome[int | None]) -> None:
+        self._trying = False
+        if self._phase != MEMBER:  # an incarnation that is none any more holds nothing
+            if self._phase == LEAVING and outcome.error is None and outcome.value is not None:
+                self.pipe_to_self(self._store.resign(outcome.value))
+            return
+        if outcome.error is not None:
+            _log.warning("node %r cannot take the coordinator's term: %s", self._seat.node, outcome.error)
+            self.wakeupAfter(self._lease.retry_pause(self._ports.draw()), ("look", self._me))
+        elif outcome.value is None:
+            if self._term == seen:  # somebody else was quicker, or the holder lives: the next renewal tells
+                self._renew_in(0.1 + 0.1 * self._ports.draw())
+        else:
+            self._leads = True
+            self._term, self._coordinator = outcome.value, self._me
+            self._household.term_taken(outcome.value)
+            self._household.coordinator_changed(outcome.value, self._me)
+
+    def _stop_leading(self) -> None:
+        if self._leads:
+            self._leads = False
+            self._household.term_lost()
+
+    def _on_news(self, news: Leads | Resigned | Members) -> None:
+        if self._phase not in (MEMBER, LEAVING) or news.term < self._term:
+            return
+        match news:
+            case Leads(term, coordinator):
+                self._set_coordinator(term, coordinator)
+            case Resigned(term):
+                self._set_coordinator(term, None)
+                self._look_for_coordinator()
+            case Members(_, members):
+                left = self._lease.seconds
+                self._set_members({one[1]: _member(one, self._members.get(one[1]), left) for one in members})
+
+    def _on_deposed(self, deposed: Deposed) -> None:
+        if deposed.term != self._term or not self._leads:
+            return
+        self._stop_leading()
+        if deposed.isolated:
+            self._no_term_before = self._ports.clock() + 2 * self._lease.seconds
+            term = self._term
+            self.pipe_to_self(self._store.resign(term), lambda _: News(Resigned(term)))
+        else:
+            self._renew()
+
+    # --- leaving
+
+    def _on_leave(self) -> None:
+        if self._phase != MEMBER:
+            self._household.leaving_said(None)
+            return
+        self._phase = LEAVING
+        others = any(
+            member.weight > 0 and member.state != DOWN and member.incarnation != self._me
+            for member in self._members.values()
+        )
+        term = self._term if self._leads and others else None
+        if term is not None:
+            self._stop_leading()
+            self._set_coordinator(term, None)
+        self.pipe_to_self(self._say_leaving(self._me, term), lambda outcome: _LeavingSaid(term, outcome))
+
+    async def _say_leaving(self, me: int, term: int | None) -> None:
+        await self._store.mark_leaving(me)
+        if term is not None:
+            await self._store.resign(term)
+
+    def _on_leaving_said(self, said: _LeavingSaid) -> None:
+        if said.outcome.error is not None:
+            _log.warning("node %r: the store does not know that it leaves: %s", self._seat.node, said.outcome.error)
+        self._household.leaving_said(said.resigned)
+
+
+def _member(told: tuple[str, int, str, int, float, str], known: Member | None, lease_left: float) -> Member:
+    node, incarnation, host, port, weight, state = told
+    roles = () if known is None else known.roles
+    return Member(
+        node, incarnation, host, port, weight, roles, state, lease_left if known is None else known.lease_left
+    )

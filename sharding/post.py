@@ -1,0 +1,32 @@
+"""How actors of one node reach those of another."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Unreachable(Exception):
+    """The message was not sent: its receiver is no member, or cannot be reached now."""
+
+
+class Post(Protocol):
+    """Sends protocol messages to members, this one included.
+
+    Attributes:
+        me: this node's incarnation; 0 while it is no member.
+    """
+
+    me: int
+
+    def send(self, incarnation: int, message: Any) -> int:
+        """Send; returns a number that grows with each message to the same member over a link, 0 to this node itself.
+
+        Raises:
+            Unreachable: it was not sent.
+        """
+
+    def to_coordinator(self, message: Any) -> None:
+        """Send to whoever coordinates now; dropped when nobody does, for the next one asks everybody."""
+
+    def is_open(self, incarnation: int) -> bool:
+        """Whether a connection to the member stands."""

@@ -1,0 +1,299 @@
+"""Where the shards of one type live, as this node knows it, and the addresses by which callers reach them.
+
+Callers send straight to `Routes.addresses[shard]`, which is one of three: the shard's own actor when it lives here, a
+`RemoteShard` when another member owns it, or a `Buffer` while its home is unknown or changing. So no actor stands in
+the way of a message, and a changed home is one assignment.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from sharding.actors import Address, HandlerFailed, Undeliverable
+from sharding.actors.ask import ReplyAddress
+from sharding.asks import RemoteAsk, RemoteAsks
+from sharding.host import ShardHost
+from sharding.messages import Envelope
+from sharding.post import Post, Unreachable
+from sharding.protocol import RAISED, UNANSWERED, UNDELIVERED, Failed, Flush, Flushed, Moved, Reply, Request
+from sharding.shard import MAX_WAITING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from sharding.actors import Engine
+
+MAX_HOPS = 4
+
+_log = logging.getLogger(__name__)
+
+Foreign: TypeAlias = "Request | Flush"
+
+
+class Home(NamedTuple):
+    """Who owns a shard, and under which epoch; owner 0 when that is unknown."""
+
+    owner: int
+    epoch: int
+
+
+class Buffer(Address):
+    """Holds messages for a shard whose home is unknown or changing.
+
+    Attributes:
+        items: what waits, in order: a caller's envelope with its sender, or what another node sent.
+        marker: the `Flush` under way that has to return first, or 0.
+    """
+
+    __slots__ = ("_routes", "_shard", "items", "marker")
+
+    def __init__(self, routes: Routes, shard: int) -> None:
+        self._routes = routes
+        self._shard = shard
+        self.items: deque[tuple[Envelope, Address] | Foreign] = deque()
+        self.marker = 0
+
+    @property
+    def home(self) -> Engine:
+        """The node's engine."""
+        return self._routes.engine
+
+    @property
+    def name(self) -> str:
+        """As logs call it."""
+        return f"{self._routes.name}-{self._shard}@waiting"
+
+    def deliver(self, message: Any, sender: Any) -> None:
+        """Let a caller's envelope wait, or refuse it when too much waits already."""
+        if len(self.items) >= MAX_WAITING:
+            host = self._routes.host
+            self._routes.engine.tell(sender, host.refusal(host.overloaded(self._shard)))
+        else:
+            self.items.append((message, sender))
+
+
+class RemoteShard(Address):
+    """A shard on another member.
+
+    Attributes:
+        owner: the member.
+        used: whether anything was ever sent there.
+    """
+
+    __slots__ = ("_routes", "_shard", "owner", "used")
+
+    def __init__(self, routes: Routes, shard: int, owner: int) -> None:
+        self._routes = routes
+        self._shard = shard
+        self.owner = owner
+        self.used = False
+
+    @property
+    def home(self) -> Engine:
+        """The node's engine."""
+        return self._routes.engine
+
+    @property
+    def name(self) -> str:
+        """As logs call it."""
+        return f"{self._routes.name}-{self._shard}@{self.owner}"
+
+    def deliver(self, message: Any, sender: Any) -> None:
+        """Send a caller's envelope over the link."""
+        self.used = True
+        self._routes.send_to(self.owner, message, sender)
+
+
+class Routes:
+    """The routes of one type on one node.
+
+    Args:
+        name: the type's.
+        shard_count: how many shards it has.
+        host: packs and unpacks messages.
+        engine: delivers on this node.
+        post: delivers to others.
+        asks: the node's asks under way.
+
+    Attributes:
+        addresses: for each shard where its messages go now.
+        homes: for each shard what is known of its owner.
+        local: the actors of the shards that live here and take messages.
+        occupied: how many shards live here, those that are being stopped included.
+    """
+
+    def __init__(
+        self, name: str, shard_count: int, host: ShardHost, engine: Engine, post: Post, asks: RemoteAsks
+    ) -> None:
+        self.name = name
+        self.host = host
+        self.engine = engine
+        self.post = post
+        self._asks = asks
+        self.homes = [Home(0, 0)] * shard_count
+        self.addresses: list[Address] = [Buffer(self, shard) for shard in range(shard_count)]
+        self.local: dict[int, Address] = {}
+        self.occupied = 0
+        self._ahead: dict[int, deque[Foreign]] = {}
+
+    # --- from callers on this node
+
+    def send_to(self, owner: int, envelope: Envelope, sender: Address) -> None:
+        """Send an envelope to the shard's owner; who waits for the answer is told when it cannot be sent."""
+        asks = sender.__class__ is ReplyAddress
+        shard, number = envelope.shard, 0
+        try:
+            payload = self.host.pack(envelope.message)
+        except Exception as error:  # noqa: BLE001 - a message that cannot be packed concerns its sender only
+            self.engine.tell(sender, self.host.refusal(error))
+            return
+        if asks:
+            assert isinstance(sender, ReplyAddress)
+            ask = RemoteAsk(sender, envelope, self.again, self.host.unpack_reply, owner)
+            number = self._asks.begin(ask)
+        request = Request(self.post.me, number, self.name, shard, self.homes[shard].epoch, envelope.key, payload)
+        try:
+            serial = self.post.send(owner, request)
+        except Unreachable as error:
+            self._asks.forget(number)
+            self._undelivered(envelope, sender, str(error))
+        else:
+            if asks:
+                ask.serial = serial
+
+    def again(self, envelope: Envelope, sender: Address) -> None:
+        """Send an envelope that never left this process to where its shard is by now."""
+        self.engine.tell(self.addresses[envelope.shard], envelope, sender)
+
+    def _undelivered(self, envelope: Envelope, sender: Address, why: str) -> None:
+        error = Undeliverable(f"{self.name} shard {envelope.shard}: {why}")
+        self.engine.dead_letters.add(self.addresses[envelope.shard], envelope.message, sender, error)
+
+    # --- from other nodes
+
+    def take(self, foreign: Foreign) -> None:
+        """What another node sent here: to the shard if it lives here, on to its owner, or let it wait."""
+        shard = foreign.shard
+        if not 0 <= shard < len(self.homes):
+            self._fail(foreign, UNDELIVERED, f"{self.name} has no shard {shard} here")
+            return
+        address = self.local.get(shard)
+        if address is not None:
+            self._hand_over(address, foreign)
+            return
+        if foreign.epoch > self.homes[shard].epoch:  # the sender knows more than we do: the news are on their way
+            self._let_wait(self._ahead.setdefault(shard, deque()), foreign)
+            return
+        route = self.addresses[shard]
+        if isinstance(route, Buffer):
+            self._let_wait(route.items, foreign)
+        elif isinstance(route, RemoteShard):
+            self._send_on(route.owner, foreign)
+
+    def _let_wait(self, waiting: deque[Any], foreign: Foreign) -> None:
+        if len(waiting) >= MAX_WAITING:
+            self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: too much waits for its new home")
+        else:
+            waiting.append(foreign)
+
+    def _hand_over(self, address: Address, foreign: Foreign) -> None:
+        if isinstance(foreign, Flush):
+            self._send_quietly(foreign.origin, Flushed(self.name, foreign.marker))
+            return
+        try:
+            envelope = Envelope(foreign.shard, foreign.key, self.host.unpack(foreign.payload))
+        except Exception as error:  # noqa: BLE001 - whatever does not decode is refused, and its sender hears why
+            _log.warning("%s: a message from member %d cannot be read: %s", self.name, foreign.origin, error)
+            self._fail(foreign, UNDELIVERED, f"{self.name}: the message cannot be read by the owner: {error}")
+            return
+        if not foreign.ask:
+            self.engine.tell(address, envelope)
+            return
+        answer = self.engine.ask(address, envelope)
+        answer.add_done_callback(partial(self._answer, foreign))
+
+    def _answer(self, request: Request, answer: asyncio.Future[Any]) -> None:
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        if error is None:
+            try:
+                payload = self.host.pack_reply(answer.result())
+            except Exception as unpackable:  # noqa: BLE001 - it happened, but cannot be told: that is what is told
+                error = unpackable
+            else:
+                self._send_quietly(request.origin, Reply(request.ask, payload))
+                return
+        if isinstance(error, Undeliverable):
+            kind = UNDELIVERED
+        else:
+            kind = RAISED if isinstance(error, HandlerFailed) else UNANSWERED
+        self._fail(request, kind, str(error))
+
+    def _send_on(self, owner: int, foreign: Foreign) -> None:
+        if foreign.hops >= MAX_HOPS:
+            self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: its owner changed too often")
+            return
+        epoch = self.homes[foreign.shard].epoch
+        try:
+            self.post.send(owner, foreign._replace(hops=foreign.hops + 1, epoch=max(epoch, foreign.epoch)))
+        except Unreachable as error:
+            self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: {error}")
+            return
+        if isinstance(foreign, Request):
+            self._send_quietly(foreign.origin, Moved(foreign.ask, self.name, foreign.shard, owner, epoch))
+
+    def _fail(self, foreign: Foreign, kind: int, text: str) -> None:
+        if isinstance(foreign, Request) and foreign.ask:
+            self._send_quietly(foreign.origin, Failed(foreign.ask, kind, text))
+
+    def _send_quietly(self, incarnation: int, message: Any) -> None:
+        try:
+            self.post.send(incarnation, message)
+        except Unreachable as error:  # its own links tell it that we are out of reach
+            _log.debug("%s: %s was not sent to member %d: %s", self.name, type(message).__name__, incarnation, error)
+
+    # --- changes
+
+    def buffer(self, shard: int) -> Buffer:
+        """Let messages for the shard wait from now on."""
+        route = self.addresses[shard]
+        if not isinstance(route, Buffer):
+            route = self.addresses[shard] = Buffer(self, shard)
+        self.local.pop(shard, None)
+        return route
+
+    def open(self, shard: int, address: Address) -> None:
+        """Send what waits for the shard, and all that comes, to `address`."""
+        route = self.addresses[shard]
+        self.addresses[shard] = address
+        if not isinstance(address, RemoteShard):
+            self.local[shard] = address
+        if isinstance(route, Buffer):
+            for item in route.items:
+                if isinstance(item, Request | Flush):
+                    self.take(item)
+                else:
+                    self.engine.tell(address, *item)
+            route.items.clear()
+        for foreign in self._ahead.pop(shard, ()):
+            self.take(foreign)
+
+    def give_back(self, shard: int, unstarted: list[tuple[Envelope, Any]]) -> None:
+        """Put what the shard's actor did not start in front of what waits."""
+        self.buffer(shard).items.extendleft(reversed(unstarted))
+
+    def forget_homes(self) -> None:
+        """This node is no member any more: let everything wait until the homes are known anew."""
+        for shard, home in enumerate(self.homes):
+            self.homes[shard] = Home(0, home.epoch)
+            self.buffer(shard).marker = 0
+
+    def suspend(self, owner: int) -> None:
+        """The process of `owner` is dead: let messages for its shards wait until they have another."""
+        for shard, route in enumerate(self.addresses):
+            if isinstance(route, RemoteShard) and route.owner == owner:
+                self.buffer(shard)
