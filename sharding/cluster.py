@@ -24,6 +24,7 @@ from sharding.membership import Gone, Leave, Left, Membership, News
 from sharding.ports import Ports
 from sharding.post import Unreachable
 from sharding.protocol import (
+    UNDELIVERED,
     EpochStale,
     Failed,
     Flush,
@@ -40,7 +41,6 @@ from sharding.protocol import (
     Reply,
     Request,
     Resigned,
-    UNDELIVERED,
 )
 from sharding.region import CoordinatorChanged, Joined, PeerChanged, Region, Suspended
 from sharding.routes import Routes
@@ -343,7 +343,9 @@ class Cluster:
         try:
             return self._links.to(_peer(member)).send(message)
         except LinkError as error:
-            raise Unreachable(f"member {incarnation} ({member.node} at {member.host}:{member.port}): {error}") from error
+            raise Unreachable(
+                f"member {incarnation} ({member.node} at {member.host}:{member.port}): {error}"
+            ) from error
 
     def _send_quietly(self, incarnation: int, message: Any) -> None:
         try:
