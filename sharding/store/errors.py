@@ -67,3 +67,15 @@ class DeploymentMismatch(ClusterStoreError):
 
 class ClusterSchemaMismatch(ClusterStoreError):
     """The cluster store's tables and this program do not fit each other. The message says which is older."""
+
+
+class InvalidClusterName(ClusterStoreError):
+    """A cluster cannot have this name: 1 to 60 letters of ASCII, digits, `_`, `-` and `.`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"cluster name {name!r}: use 1 to 60 characters of A-Z, a-z, 0-9, '_', '-' and '.'")
+        self.name = name
+
+
+class InvalidStoreUrl(ClusterStoreError):
+    """A URL names no cluster store. The message says how it is written, and repeats no password."""

@@ -1,0 +1,117 @@
+"""What may be written into a cluster store; every store refuses the same, before it does anything."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from sharding.store.errors import DeploymentMismatch, InvalidClusterName
+from sharding.store.records import Allocation, Deployment, Seat
+
+_CLUSTER = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+LONGEST_TEXT = 500  # characters of a name, a host, a role
+LARGEST = 2**63 - 1  # incarnations, terms, epochs
+MOST_SHARDS = 2**31 - 1
+
+
+def checked_cluster(name: str) -> str:
+    """The name of a cluster.
+
+    Raises:
+        InvalidClusterName: it is not 1 to 60 characters of letters, digits, `_`, `-` and `.`.
+    """
+    if not _CLUSTER.fullmatch(name):
+        raise InvalidClusterName(name)
+    return name
+
+
+def checked_lease(seconds: float) -> float:
+    """The length of a lease.
+
+    Raises:
+        ValueError: it is not more than 0 seconds, or endless.
+    """
+    if not (math.isfinite(seconds) and 0 < seconds < 1e9):
+        raise ValueError(f"a lease of {seconds} s: use more than 0 and less than 1e9 seconds")
+    return float(seconds)
+
+
+def checked_seat(seat: Seat) -> Seat:
+    """What a member brings, in the types in which it is kept.
+
+    Raises:
+        ValueError: a text is empty, too long or cannot be stored; port or weight are out of their bounds.
+    """
+    for what, text in (("node", seat.node), ("host", seat.host), *(("role", role) for role in seat.roles)):
+        _check_text(what, text)
+    if not 0 <= seat.port <= 65535:
+        raise ValueError(f"node {seat.node!r}: port {seat.port} is none")
+    if not (math.isfinite(seat.weight) and seat.weight >= 0):
+        raise ValueError(f"node {seat.node!r}: a weight of {seat.weight}: use 0 or more")
+    return seat._replace(weight=float(seat.weight), roles=tuple(seat.roles))
+
+
+def checked_deployment(deployment: Deployment) -> Deployment:
+    """A type to deploy.
+
+    Raises:
+        ValueError: a text is empty, too long or cannot be stored; it has no shards.
+    """
+    _check_text("type", deployment.name)
+    _check_text("kind", deployment.kind)
+    if not 1 <= deployment.shard_count <= MOST_SHARDS:
+        raise ValueError(f"type {deployment.name!r}: {deployment.shard_count} shards: use 1 or more")
+    return deployment
+
+
+def checked_allocations(name: str, allocations: Sequence[Allocation]) -> Sequence[Allocation]:
+    """Allocations of one type.
+
+    Raises:
+        ValueError: a shard is there twice, or a number is too large to be kept.
+    """
+    if len({allocation.shard for allocation in allocations}) < len(allocations):
+        raise ValueError(f"{name}: at most one allocation per shard")
+    for shard, owner, epoch in allocations:
+        if max(abs(owner), abs(epoch)) > LARGEST:
+            raise ValueError(f"{name} shard {shard}: owner {owner}, epoch {epoch}: numbers end at 2**63 - 1")
+    return allocations
+
+
+def check_shards(name: str, shard_count: int | None, allocations: Sequence[Allocation]) -> None:
+    """Compare allocations with what is deployed.
+
+    Args:
+        name: the type's.
+        shard_count: as deployed; None when it is not.
+        allocations: to be written.
+
+    Raises:
+        ValueError: the type is not deployed, or has no such shard.
+    """
+    if shard_count is None:
+        raise ValueError(f"type {name!r} is not deployed")
+    for allocation in allocations:
+        if not 0 <= allocation.shard < shard_count:
+            raise ValueError(f"type {name!r} has {shard_count} shards, none of number {allocation.shard}")
+
+
+def check_same(cluster: str, stored: Deployment, asked: Deployment) -> None:
+    """Compare a deployment with the one that is recorded.
+
+    Raises:
+        DeploymentMismatch: they differ.
+    """
+    for what in ("kind", "shard_count", "patient"):
+        if getattr(stored, what) != getattr(asked, what):
+            raise DeploymentMismatch(cluster, stored.name, what, getattr(stored, what), getattr(asked, what))
+
+
+def _check_text(what: str, text: str) -> None:
+    if not 0 < len(text) <= LONGEST_TEXT or "\0" in text:
+        raise ValueError(f"{what} {text[:80]!r}: use 1 to {LONGEST_TEXT} characters, none of them NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} {text[:80]!r}: not a text that can be stored") from None
