@@ -1,0 +1,38 @@
+"""Creating and upgrading the tables in a SQLite file, under the file's write lock."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sharding.store.scripts import migrations, missing_migrations, statements
+
+PACKAGE = "sharding.store.sqlite"
+
+
+def upgrade(connection: sqlite3.Connection, where: str) -> None:
+    """Bring the tables to this program's version, in the transaction that is open. Programs that do so take turns.
+
+    Raises:
+        ClusterSchemaMismatch: they are newer than this program.
+    """
+    sql = statements(PACKAGE)
+    (exists,) = connection.execute(sql["version_exists"]).fetchone()
+    version = connection.execute(sql["version"]).fetchone()[0] if exists else 0
+    steps = missing_migrations(PACKAGE, where, version)
+    if steps:
+        connection.execute(sql["create_version"])
+        for text in steps:
+            for statement in _statements_of(text):
+                connection.execute(statement)
+        connection.execute(sql["set_version"], (len(migrations(PACKAGE)),))
+
+
+def _statements_of(script: str) -> list[str]:
+    # One by one: `executescript` would commit the transaction it runs in.
+    found, statement = [], ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement.strip())
+            statement = ""
+    return found
