@@ -1,0 +1,50 @@
+"""One URL, one cluster store."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import unquote, urlsplit
+
+from sharding.store.contract import ClusterStore
+from sharding.store.errors import InvalidStoreUrl
+from sharding.store.memory import MemoryClusterStore
+from sharding.store.sqlite import SqliteClusterStore
+
+
+async def open_cluster_store(url: str, cluster: str) -> ClusterStore:
+    """Open the store of a cluster, by the URL of the database in which its journal is.
+
+    Args:
+        url: `memory:` for a store of this call's own; `sqlite:///relative.db` or `sqlite:////absolute.db` for the file
+            `….db-cluster` beside; `postgresql://…` for tables in that database.
+        cluster: its name.
+
+    Raises:
+        InvalidClusterName: a cluster cannot be called that.
+        InvalidStoreUrl: the URL names none of these.
+        StoreUnavailable: it cannot be opened now.
+        ClusterSchemaMismatch: what is there belongs to a newer version of this package.
+    """
+    if url == "memory:":
+        return MemoryClusterStore(cluster, clock=time.monotonic)
+    if url.startswith("sqlite:"):
+        return await SqliteClusterStore.open(f"{_file_path(url)}-cluster", cluster)
+    if url.startswith(("postgresql://", "postgres://")):
+        from sharding.store.postgres import PostgresClusterStore  # not at the top: most programs need no asyncpg
+
+        return await PostgresClusterStore.open(url, cluster)
+    raise InvalidStoreUrl(
+        "a cluster store's URL is memory:, sqlite:///path or postgresql://…; this one is none of them"
+    )
+
+
+def _file_path(url: str) -> str:
+    parts = urlsplit(url)
+    path = unquote(parts.path[1:])
+    if parts.netloc or not path or path == ":memory:" or path.endswith("/"):
+        raise InvalidStoreUrl(
+            f"{url!r} names no SQLite file: use sqlite:///relative/path.db or sqlite:////absolute/path.db"
+        )
+    if parts.query or parts.fragment or "\0" in path:
+        raise InvalidStoreUrl(f"{url!r}: a SQLite URL is a path alone; write ? and # in a path as %3F and %23")
+    return path
