@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
+
+
+_TLS_HANDSHAKE_SECONDS = 5.0
 
 
 class Listening(Protocol):
@@ -54,13 +59,35 @@ class LoopNetwork:
         """See `Network.connect`. With TLS the server's certificate must be for `host`."""
         loop = asyncio.get_running_loop()
         name = host if tls is not None else None
-        transport, _ = await loop.create_connection(protocol, host, port, ssl=tls, server_hostname=name)
-        return transport
+        refused: OSError | None = None
+        other: OSError | None = None
+        for address in await _addresses(host, port):
+            try:
+                transport, _ = await loop.create_connection(protocol, address, port, ssl=tls, server_hostname=name)
+            except ConnectionRefusedError as error:
+                refused = error
+            except OSError as error:
+                other = other or error
+            else:
+                return transport
+        # Only when all addresses refused is it sure that nobody listens at any of them.
+        raise other or refused or OSError(f"{host!r} has no address")
 
     async def listen(self, protocol: ProtocolFactory, host: str, port: int, tls: ssl.SSLContext | None) -> Listening:
         """See `Network.listen`."""
-        server = await asyncio.get_running_loop().create_server(protocol, host, port, ssl=tls)
+        server = await asyncio.get_running_loop().create_server(
+            protocol, host, port, ssl=tls, ssl_handshake_timeout=None if tls is None else _TLS_HANDSHAKE_SECONDS
+        )
         return _Server(server)
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return [host]
 
 
 class _Server:
