@@ -127,6 +127,10 @@ class SimLoop(asyncio.BaseEventLoop):
             raise LookupError(f"there is no node {name!r}: boot it first")
         return self._nodes[name]
 
+    def nodes(self) -> list[Node]:
+        """The newest life of every node, in the order of their first starts."""
+        return list(self._nodes.values())
+
     def context(self, node: Node | None) -> contextvars.Context:
         """A context in which all that is started belongs to `node`, or to the world."""
         context = contextvars.copy_context()
