@@ -8,22 +8,27 @@ from aecorpy.entity import Entity
 from aecorpy.errors import (
     AecorError,
     BadPayload,
+    ClusterStoreError,
     CommandFailed,
     Conflict,
     CorruptRecord,
     DeadlinePassed,
+    DeploymentMismatch,
     Fenced,
     ImpossibleEvent,
     InvalidDefinition,
     InvalidName,
     JournalError,
+    NodeNameTaken,
     NodeStopping,
     OutcomeUnknown,
     Overloaded,
     RecoveryFailed,
     Rejection,
     SchemaMismatch,
+    ShardMoved,
     Unavailable,
+    UnsafeSetting,
     WrongShardCount,
 )
 from aecorpy.fold import Fold, Folded, Impossible, Next
@@ -36,6 +41,7 @@ from journal.codec import event, snapshot, upcast
 from journal.events import EntityEvent
 from journal.metadata import Metadata
 from journal.tagging import EventTag, Tagging
+from sharding.settings import ClusterSettings
 
 __version__ = "0.1.0"
 
@@ -46,12 +52,15 @@ __all__ = [
     "Behaviour",
     "BlockingNode",
     "ClusterNode",
+    "ClusterSettings",
+    "ClusterStoreError",
     "CommandFailed",
     "Committable",
     "Conflict",
     "ConsumerId",
     "CorruptRecord",
     "DeadlinePassed",
+    "DeploymentMismatch",
     "Entity",
     "EntityEvent",
     "EntityRefs",
@@ -67,6 +76,7 @@ __all__ = [
     "JournalError",
     "Metadata",
     "Next",
+    "NodeNameTaken",
     "NodeStopping",
     "OutcomeUnknown",
     "Overloaded",
@@ -75,6 +85,7 @@ __all__ = [
     "Retry",
     "SchemaMismatch",
     "SetAside",
+    "ShardMoved",
     "Snapshotting",
     "SqlView",
     "Stop",
@@ -83,6 +94,7 @@ __all__ = [
     "TagConsumer",
     "Tagging",
     "Unavailable",
+    "UnsafeSetting",
     "Versioned",
     "WrongShardCount",
     "command",

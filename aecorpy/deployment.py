@@ -10,7 +10,7 @@ from typing import Any
 from aecorpy.projection import ProjectionRunner, ProjectionStatus
 from aecorpy.refs import Door
 from journal.events import EventJournal
-from sharding.shard import Population
+from sharding.host import Population
 
 _log = logging.getLogger(__name__)
 

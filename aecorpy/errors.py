@@ -1,11 +1,14 @@
 """What a caller can be told, as types.
 
 *No*: a `Rejection` (a business rule said so), `CommandFailed`, `ImpossibleEvent`, `BadPayload`, `Fenced`.
-*Not now*: `Unavailable` and its kinds `Overloaded`, `NodeStopping` (nothing happened; try again).
+*Not now*: `Unavailable` and its kinds `Overloaded`, `NodeStopping`, `ShardMoved` (nothing happened; try again).
 *Unknown*: `OutcomeUnknown` and its kind `DeadlinePassed` (it may have happened; look before you repeat).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from journal.errors import (
     BadPayload,
@@ -20,27 +23,41 @@ from journal.errors import (
     Unavailable,
     WrongShardCount,
 )
+from sharding.links import UnsafeSetting
+from sharding.store import (
+    ClusterStoreError,
+    DeploymentMismatch,
+    NodeNameTaken,
+    StoreOutcomeUnknown,
+    StoreUnavailable,
+)
 
 __all__ = [
     "AecorError",
     "BadPayload",
+    "ClusterStoreError",
     "CommandFailed",
     "Conflict",
     "CorruptRecord",
     "DeadlinePassed",
+    "DeploymentMismatch",
     "Fenced",
     "ImpossibleEvent",
     "InvalidDefinition",
     "InvalidName",
     "JournalError",
+    "NodeNameTaken",
     "NodeStopping",
     "OutcomeUnknown",
     "Overloaded",
     "RecoveryFailed",
     "Rejection",
     "SchemaMismatch",
+    "ShardMoved",
     "Unavailable",
+    "UnsafeSetting",
     "WrongShardCount",
+    "told_as_ours",
 ]
 
 
@@ -101,9 +118,24 @@ class NodeStopping(Unavailable):
     """The node is leaving, or has left. Nothing happened."""
 
 
+class ShardMoved(Unavailable):
+    """The entity's shard has, or is getting, another owner. Nothing of the command was kept; try again."""
+
+
 class DeadlinePassed(OutcomeUnknown):
     """No answer came within the caller's deadline. The command may have been done, or may still be."""
 
     def __init__(self, entity: str, key: str, command: str, seconds: float) -> None:
         super().__init__(f"{entity} {key!r}: no answer to {command!r} within {seconds:g} s: it may have happened")
         self.entity, self.key, self.command, self.seconds = entity, key, command, seconds
+
+
+@contextmanager
+def told_as_ours() -> Iterator[None]:
+    """Let the cluster store's "not now" and "unknown" be the journal's: a user has one database."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise Unavailable(str(error)) from error
+    except StoreOutcomeUnknown as error:
+        raise OutcomeUnknown(str(error)) from error

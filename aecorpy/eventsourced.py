@@ -30,9 +30,9 @@ from aecorpy.errors import (
     Conflict,
     Fenced,
     JournalError,
-    NodeStopping,
     OutcomeUnknown,
     Overloaded,
+    ShardMoved,
     Unavailable,
 )
 from aecorpy.messages import Answer, Command, CommandEnded, Pending, Recovered, Refused
@@ -40,7 +40,7 @@ from aecorpy.recovery import Recovery
 from journal.errors import BadPayload
 from journal.records import Append, Appended, Snapshot
 from sharding.actors import Outcome
-from sharding.shard import Passivate, ShardLost, StillBusy
+from sharding.messages import Passivate, Retire, ShardLost, StillBusy
 
 if TYPE_CHECKING:
     from aecorpy.behaviour import Behaviour
@@ -99,11 +99,13 @@ class EntityRuntime:
         self._shard_address = shard_address
         self._tell = engine.tell
         self._time = engine.loop.time
+        self._retiring: set[Entity[Any, Any]] = set()
         self._handlers: dict[type, Callable[[Any, Any, Any], None]] = {
             Command: self._on_command,
             CommandEnded: self._on_command_ended,
             Recovered: self._on_recovered,
             Passivate: self._on_passivate,
+            Retire: self._on_retire,
             ActorExitRequest: self._on_exit,
             Outcome: self._on_snapshot_kept,
         }
@@ -120,6 +122,8 @@ class EntityRuntime:
         handler = self._handlers.get(type(message))
         if handler is not None:
             handler(entity, message, sender)
+        if self._retiring:
+            self._leave_if_idle(entity)
 
     # --- commands
 
@@ -268,6 +272,8 @@ class EntityRuntime:
         if not pending:
             entity._pending = None
             self._reload_when_settled(entity)
+            if self._retiring:
+                self._leave_if_idle(entity)
 
     def _answer_pending(self, entity: Entity[Any, Any], pending: list[Pending]) -> None:
         done = pending.pop(0)
@@ -284,7 +290,9 @@ class EntityRuntime:
             told = _not_committed_before(self.behaviour.name, entity.key)
             told.__cause__ = error
         elif isinstance(error, Fenced):
-            self._tell(self._shard_address, ShardLost(self.shard, error))
+            told = ShardMoved(f"{self.behaviour.name} {entity.key!r}: its shard was taken over: try again")
+            told.__cause__ = error
+            self._tell(self._shard_address, ShardLost(self.epoch, error.current or 0, error))
         self._tell(pending.pop(0).sender, Refused(told))
         while pending and not pending[0].appends:
             behind = pending.pop(0)
@@ -341,16 +349,29 @@ class EntityRuntime:
 
     # --- leaving
 
+    def _is_idle(self, entity: Entity[Any, Any]) -> bool:
+        settled = entity._phase in (READY, FAILED) and entity._pending is None and entity._stash is None
+        return settled and not entity.running_tasks  # a task is a snapshot on its way
+
+    def _on_retire(self, entity: Entity[Any, Any], _: Retire, __: Any) -> None:
+        self._retiring.add(entity)
+
+    def _leave_if_idle(self, entity: Entity[Any, Any]) -> None:
+        if entity in self._retiring and self._is_idle(entity):
+            self._retiring.discard(entity)
+            entity.send(entity.myAddress, ActorExitRequest())
+
     def _on_passivate(self, entity: Entity[Any, Any], _: Passivate, sender: Any) -> None:
-        idle = entity._phase in (READY, FAILED) and entity._pending is None and entity._stash is None
-        if idle and not entity.running_tasks:  # a task is a snapshot on its way
+        if self._is_idle(entity):
             entity.send(entity.myAddress, ActorExitRequest())
         else:
             entity.send(sender, StillBusy(entity.key))
 
     def _on_exit(self, entity: Entity[Any, Any], _: Any, __: Any) -> None:
+        self._retiring.discard(entity)
         for _command, sender in entity._stash or ():
-            self._tell(sender, Refused(NodeStopping(f"{self.behaviour.name} {entity.key!r} was stopped")))
+            text = f"{self.behaviour.name} {entity.key!r} was stopped before the command was started: try again"
+            self._tell(sender, Refused(ShardMoved(text)))
         for pending in entity._pending or ():
             text = f"{self.behaviour.name} {entity.key!r} was stopped while its events were being committed"
             self._tell(pending.sender, Refused(OutcomeUnknown(text)))

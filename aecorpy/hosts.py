@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Any
 from thespian.actors import Actor, ActorExitRequest
 
 from aecorpy.behaviour import Behaviour
-from aecorpy.errors import Fenced, InvalidDefinition, Overloaded, Unavailable
+from aecorpy.errors import Fenced, InvalidDefinition, InvalidName, Overloaded, Unavailable
 from aecorpy.eventsourced import EntityLimits, EntityRuntime
 from aecorpy.messages import Refused
+from aecorpy.wire import CommandWire, MessageWire
 from journal.contract import Database
+from journal.errors import BadPayload
 from journal.events import EventJournal
-from sharding.shard import MAX_WAITING, Population, ShardHost
+from sharding.host import EpochRefused, Population, ShardHost
+from sharding.shard import MAX_WAITING
 
 if TYPE_CHECKING:
     from sharding.actors import Address, Engine
 
-CLAIM_ATTEMPTS = 5
-
 
 class EventsourcedHost(ShardHost):
-    """Shards whose entities are eventsourced. Opening one claims it in the journal under the next epoch.
+    """Shards whose entities are eventsourced. Opening one claims it in the journal under its epoch.
 
     Args:
         behaviour: what the entities do.
@@ -57,13 +58,17 @@ class EventsourcedHost(ShardHost):
         self._clock = clock
         self._limits = EntityLimits()
         self._opening = asyncio.Semaphore(8)
+        self.wire = CommandWire(behaviour, engine.loop.time)
 
-    async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
-        """Claim `shard` under the epoch after the stored one."""
+    async def open(self, shard: int, epoch: int, address: Address) -> Callable[[str], Actor]:
+        """Claim `shard` under `epoch`. Only once that is committed is anything read."""
         async with self._opening:
             try:
-                epoch = await self._claim(shard)
-            except (Fenced, Unavailable):
+                await self._journal.claim(shard, epoch)
+            except Fenced as error:
+                current = epoch if error.current is None else error.current
+                raise EpochRefused(f"{self._behaviour.name} shard {shard}", epoch, current) from error
+            except Unavailable:
                 raise
             except Exception as error:  # what the claim's outcome was matters to nobody: no command has begun
                 raise Unavailable(f"{self._behaviour.name} shard {shard} cannot be opened: {error!r}") from error
@@ -80,19 +85,6 @@ class EventsourcedHost(ShardHost):
         )
         return runtime.new_entity
 
-    async def _claim(self, shard: int) -> int:
-        for attempt in range(CLAIM_ATTEMPTS):
-            heads = await self._journal.store.heads()
-            epoch = heads[shard].epoch + 1
-            try:
-                await self._journal.claim(shard, epoch)
-            except Fenced:  # another node took it between the two statements
-                if attempt == CLAIM_ATTEMPTS - 1:
-                    raise
-            else:
-                break
-        return epoch
-
     def refusal(self, error: BaseException) -> Refused:
         """`error`, for the caller to raise."""
         return Refused(error)
@@ -105,14 +97,15 @@ class EventsourcedHost(ShardHost):
 class PlainHost(ShardHost):
     """Shards of a plain actor class: nothing to claim, each key is an instance, which exits when it idles too long."""
 
-    farewell = ActorExitRequest()
+    farewell = retirement = ActorExitRequest()
 
     def __init__(self, actor: type[Actor], *, idle_seconds: float, max_live: int) -> None:
         self.idle_seconds = idle_seconds
         self.population = Population(max_live)
         self._actor = actor
+        self.wire = _wire_of(actor)
 
-    async def open(self, shard: int, address: Address) -> Callable[[str], Actor]:
+    async def open(self, shard: int, epoch: int, address: Address) -> Callable[[str], Actor]:
         """The class, called for each key; the instance gets its key as attribute `key`."""
         return partial(_instance, self._actor)
 
@@ -123,6 +116,18 @@ class PlainHost(ShardHost):
     def overloaded(self, shard: int) -> Exception:
         """`Overloaded`, naming the shard."""
         return Overloaded(f"{self._actor.__name__} shard {shard}, which is being opened", MAX_WAITING)
+
+
+def _wire_of(actor: type[Actor]) -> MessageWire:
+    """Sends plain values and instances of the classes in `actor.messages` to other nodes.
+
+    Raises:
+        InvalidDefinition: one of the classes cannot be sent.
+    """
+    try:
+        return MessageWire(actor.__name__, tuple(getattr(actor, "messages", ())))
+    except (BadPayload, InvalidName) as error:
+        raise InvalidDefinition(f"{actor.__name__}.messages: {error}") from error
 
 
 def _instance(actor: type[Actor], key: str) -> Actor:

@@ -1,11 +1,14 @@
-"""A node: the process's part of a cluster. For now it is the only one, and holds all shards."""
+"""A node: the process's part of a cluster, with its journal, its entities and its projections."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+import secrets
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -16,7 +19,7 @@ from aecorpy.behaviour import Behaviour, snake_case
 from aecorpy.deadlines import Deadlines
 from aecorpy.deployment import Deployment, ProjectionHandle
 from aecorpy.entity import Entity
-from aecorpy.errors import AecorError, InvalidDefinition, NodeStopping
+from aecorpy.errors import AecorError, InvalidDefinition, NodeStopping, told_as_ours
 from aecorpy.hosts import EventsourcedHost, PlainHost, checked_actor
 from aecorpy.projection import Projection, ProjectionRunner
 from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
@@ -26,8 +29,15 @@ from journal.events import EventJournal
 from journal.records import checked_name
 from journal.tagging import Tagging
 from sharding.actors import Engine
-from sharding.region import Region, ShardsWanted
-from sharding.shard import ShardHost
+from sharding.cluster import Cluster, OnOwned
+from sharding.host import ShardHost
+from sharding.links import LinkListener, Links, LinkSettings
+from sharding.ports import Ports
+from sharding.protocol import MESSAGES
+from sharding.settings import ClusterSettings
+from sharding.store import ClusterStore, open_cluster_store
+from sharding.store import Deployment as ClusterDeployment
+from sharding.wire import Registry
 
 T = TypeVar("T", bound=Entity[Any, Any])
 
@@ -42,17 +52,35 @@ def utc_now() -> datetime:
 class ClusterNode:
     """A member of the cluster `name`. Use it as `async with ClusterNode("tickets", journal="sqlite:///tickets.db")`.
 
+    Several processes that name the same cluster and store are one cluster: each entity lives on one of them, and
+    callers on any of them reach it.
+
     Args:
         name: the cluster's name.
         journal: where events lie: `postgresql://…`, `sqlite:///FILE` or `memory:`; or an open `Database`, which the
             caller closes.
+        store: where the cluster keeps its members and shards; by default beside the journal (a memory of its own
+            beside `memory:` or an open `Database`, so such a node is alone). A URL, or an open `ClusterStore`.
+        node: this node's name, different from every other member's. One that is kept over restarts gets its former
+            shards back. By default a random one.
+        entities: classes that are deployed when the node starts; see `deploy`.
+        bind: host and port on which other nodes reach this one; port 0 takes a free one.
+        advertise: host and port that other nodes are told, where they differ from `bind` (port 0: the real one).
+        secret: what all nodes of the cluster know and nobody else, at least 16 bytes; needed beyond loopback.
+        server_tls, client_tls: TLS contexts for accepting and for dialling.
+        lease_seconds: how long a node that is not heard of keeps its shards, unless its process is known to be dead.
+        weight: how many shards the node should own, relative to the others; 0 for a node that only calls.
+        roles: free words, shown by `aecorpy status`.
+        cluster: further times and bounds; its `lease` is overridden by `lease_seconds`.
         ask_seconds: how long a caller waits for an answer unless it says otherwise (`EntityRefs.within`).
-        stop_seconds: how long stopping waits for commands that are under way.
+        stop_seconds: how long stopping waits for commands that are under way, and for shards to be handed off.
         idle_seconds: an entity without a message for this long, or up to twice as long, leaves memory.
         max_live_entities: how many entities of one type may be in memory.
         max_waiting_appends: commands of one type that may wait for the journal before callers get `Overloaded`.
         clock: the time that commands see; for tests and simulations.
         draw: random numbers in [0, 1), which spread retries.
+        ports: time, chance and network of the cluster's part; for tests and simulations.
+        on_owned: called with (type, shard, epoch, owned now) as shards come and go; for records of who owned what.
     """
 
     def __init__(
@@ -60,6 +88,18 @@ class ClusterNode:
         name: str,
         *,
         journal: str | Database = "memory:",
+        store: str | ClusterStore | None = None,
+        node: str | None = None,
+        entities: Sequence[type] = (),
+        bind: tuple[str, int] = ("127.0.0.1", 0),
+        advertise: tuple[str, int] | None = None,
+        secret: bytes | None = None,
+        server_tls: ssl.SSLContext | None = None,
+        client_tls: ssl.SSLContext | None = None,
+        lease_seconds: float = 5.0,
+        weight: float = 1.0,
+        roles: tuple[str, ...] = (),
+        cluster: ClusterSettings | None = None,
         ask_seconds: float = 10.0,
         stop_seconds: float = 10.0,
         idle_seconds: float = 120.0,
@@ -67,9 +107,18 @@ class ClusterNode:
         max_waiting_appends: int = 20_000,
         clock: Callable[[], datetime] = utc_now,
         draw: Callable[[], float] = random.random,
+        ports: Ports | None = None,
+        on_owned: OnOwned | None = None,
     ) -> None:
         self.name = name
+        self.node = node or f"node-{secrets.token_hex(4)}"
+        self.entities = tuple(entities)
         self._journal = journal
+        self._store = store
+        self._bind, self._advertise = bind, advertise
+        self._links = LinkSettings(name, secret, server_tls, client_tls)
+        self._weight, self._roles = weight, roles
+        self._settings = replace(cluster or ClusterSettings(), lease=lease_seconds)
         self._ask_seconds = ask_seconds
         self._stop_seconds = stop_seconds
         self._idle_seconds = idle_seconds
@@ -77,8 +126,11 @@ class ClusterNode:
         self._max_waiting_appends = max_waiting_appends
         self._clock = clock
         self._draw = draw
+        self._ports = ports or Ports(draw=draw)
+        self._on_owned = on_owned
         self._database: Database | None = None
         self._engine: Engine | None = None
+        self._cluster: Cluster | None = None
         self._deadlines: Deadlines | None = None
         self._deployments: dict[str, Deployment] = {}
         self._projections: dict[str, ProjectionHandle] = {}
@@ -104,32 +156,84 @@ class ClusterNode:
             raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
         return self._database
 
+    @property
+    def cluster(self) -> Cluster:
+        """The node's part of the cluster: members, coordinator, shards.
+
+        Raises:
+            AecorError: the node is not started.
+        """
+        if self._cluster is None:
+            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
+        return self._cluster
+
     async def start(self) -> None:
-        """Open the journal's database and start the actors.
+        """Open the journal's database, join the cluster, and deploy `entities`.
 
         Raises:
             Unavailable: the database cannot be reached.
             SchemaMismatch: it belongs to another version.
+            NodeNameTaken: a living process is a member under this node's name.
+            UnsafeSetting: the address could be reached by others, and nothing would keep them out.
+            OSError: the address cannot be had.
         """
         if self._engine is not None:
             raise AecorError(f"node {self.name!r} is running already")
         self._stopping = False
         loop = asyncio.get_running_loop()
-        self._database = await open_database(self._journal) if isinstance(self._journal, str) else self._journal
         self._engine = Engine(loop)
         self._deadlines = Deadlines(loop)
+        try:
+            self._database = await open_database(self._journal) if isinstance(self._journal, str) else self._journal
+            with told_as_ours():
+                self._cluster = await self._new_cluster(self._engine)
+                await self._cluster.start(*self._bind, self._advertise)
+            for entity in self.entities:
+                await self.deploy(entity)
+        except BaseException:
+            await self._release(self._engine)
+            raise
+
+    async def _new_cluster(self, engine: Engine) -> Cluster:
+        store = self._store
+        if store is None:
+            store = self._journal if isinstance(self._journal, str) else "memory:"
+        alone = store == "memory:"
+        return Cluster(
+            engine,
+            await open_cluster_store(store, self.name) if isinstance(store, str) else store,
+            self.node,
+            weight=self._weight,
+            roles=self._roles,
+            settings=self._settings,
+            ports=self._ports,
+            links=None if alone else self._new_links,
+            on_owned=self._on_owned,
+        )
+
+    def _new_links(self, listener: LinkListener) -> Links:
+        ports = self._ports
+        return Links(
+            self._links, Registry(MESSAGES), listener, network=ports.network, draw=ports.draw, nonce=ports.nonce
+        )
 
     async def stop(self) -> None:
-        """Take no more commands, let those under way finish (for at most `stop_seconds`), and release everything."""
+        """Take no more commands, finish those under way, hand the shards off, and release everything.
+
+        It takes at most `stop_seconds`, and what stuck stores take to be given up.
+        """
         if self._engine is None or self._stopping:
             return
         self._stopping = True
+        end = self._engine.loop.time() + self._stop_seconds
         for deployment in self._deployments.values():
             deployment.door.is_open = False
         try:
             for projection in list(self._projections.values()):
                 await projection.stop()
             await self._drain()
+            if self._cluster is not None:
+                await self._cluster.leave(max(0.0, end - self._engine.loop.time()))
             await self._close_journals()
         finally:
             await self._release(self._engine)
@@ -156,10 +260,12 @@ class ClusterNode:
             await engine.shutdown()
             if self._deadlines is not None:
                 self._deadlines.close()
+            if self._cluster is not None:
+                await self._cluster.close(with_store=not isinstance(self._store, ClusterStore))
             if self._database is not None and isinstance(self._journal, str):
                 await self._database.close()
         finally:
-            self._engine = self._database = self._deadlines = None
+            self._engine = self._database = self._deadlines = self._cluster = None
             self._deployments, self._projections = {}, {}
 
     @overload  # an Entity is an Actor too; the first signature that fits is the one meant
@@ -193,7 +299,7 @@ class ClusterNode:
             idle_seconds=self._idle_seconds,
             max_live=self._max_live_entities,
         )
-        door = await self._open_door(entity.__name__, behaviour.tagging, host)
+        door = await self._open_door(behaviour.name, "entity", entity.__name__, behaviour.tagging, host)
         self._register(behaviour.name, Deployment(entity, door, journal, host.population))
         return EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
 
@@ -201,7 +307,7 @@ class ClusterNode:
         name = checked_name(snake_case(actor.__name__))
         self._check_new(name, actor)
         host = PlainHost(actor, idle_seconds=self._idle_seconds, max_live=self._max_live_entities)
-        door = await self._open_door(actor.__name__, Tagging(shards), host)
+        door = await self._open_door(name, "actor", actor.__name__, Tagging(shards), host)
         self._register(name, Deployment(actor, door, None, host.population))
         return ActorRefs(door, self._ask_seconds)
 
@@ -269,8 +375,9 @@ class ClusterNode:
             other = self._deployments[name].entity
             raise InvalidDefinition(f"{entity.__name__}: the name {name!r} is taken by {other.__name__} on this node")
 
-    async def _open_door(self, name: str, tagging: Tagging, host: ShardHost) -> Door:
+    async def _open_door(self, name: str, kind: str, title: str, tagging: Tagging, host: ShardHost) -> Door:
         engine, deadlines = self._running_engine(), self._deadlines
         assert deadlines is not None, "a running node has deadlines"
-        region = engine.create(lambda: Region(tagging.shard_count, host))
-        return Door(name, tagging, engine, await engine.ask(region, ShardsWanted()), deadlines)
+        with told_as_ours():
+            routes = await self.cluster.deploy(ClusterDeployment(name, kind, tagging.shard_count), host)
+        return Door(title, tagging, engine, routes.addresses, deadlines)

@@ -17,7 +17,7 @@ from aecorpy.messages import Answer, Command, Refused
 from journal.metadata import Metadata
 from journal.tagging import Tagging
 from sharding.actors import AskFailed, HandlerFailed, Undeliverable
-from sharding.shard import Envelope
+from sharding.messages import Envelope
 
 if TYPE_CHECKING:
     from aecorpy.behaviour import Behaviour
@@ -75,7 +75,7 @@ class Door:
         """Send `message` to the actor `key`, without an answer."""
         if not self.is_open:
             raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
-        self._engine.tell(self._shards[shard], Envelope(shard, key, message))
+        self._engine.tell(self._shards[shard], Envelope(shard, key, message))  # dead letters if it cannot be sent
 
 
 class EntityRef:

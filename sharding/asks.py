@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sharding.actors import Address, DiedUnanswered, HandlerFailed, Undeliverable
 from sharding.actors.ask import ReplyAddress
 from sharding.messages import Envelope
 from sharding.protocol import RAISED, UNDELIVERED
+
+if TYPE_CHECKING:
+    from sharding.routes import Routes
 
 _SWEEP_ABOVE = 1_000
 
@@ -19,26 +21,17 @@ class RemoteAsk:
     Attributes:
         sender: who gets the answer.
         envelope: what was asked.
-        again: sends the envelope once more; for one that never left this process.
-        unpack: makes the answer from bytes.
+        routes: sends the envelope once more if it never left this process, and unpacks the answer.
         owner: the member that has it, as far as is known.
         serial: its number on the link to `owner`; None once it was sent on to another.
     """
 
-    __slots__ = ("again", "envelope", "owner", "sender", "serial", "unpack")
+    __slots__ = ("envelope", "owner", "routes", "sender", "serial")
 
-    def __init__(
-        self,
-        sender: ReplyAddress,
-        envelope: Envelope,
-        again: Callable[[Envelope, Address], None],
-        unpack: Callable[[bytes], Any],
-        owner: int,
-    ) -> None:
+    def __init__(self, sender: ReplyAddress, envelope: Envelope, routes: Routes, owner: int) -> None:
         self.sender = sender
         self.envelope = envelope
-        self.again = again
-        self.unpack = unpack
+        self.routes = routes
         self.owner = owner
         self.serial: int | None = None
 
@@ -46,7 +39,7 @@ class RemoteAsk:
 class Unsent(NamedTuple):
     """An ask that never left this process."""
 
-    again: Callable[[Envelope, Address], None]
+    routes: Routes
     envelope: Envelope
     sender: ReplyAddress
 
@@ -87,7 +80,7 @@ class RemoteAsks:
         if ask is None:
             return
         try:
-            reply = ask.unpack(payload)
+            reply = ask.routes.host.wire.unpack_reply(ask.envelope.message, payload)
         except Exception as error:  # noqa: BLE001 - whatever does not decode: it happened, and its caller hears why
             ask.sender.fail(DiedUnanswered(f"member {ask.owner} answered what cannot be read: {error}"))
             return
@@ -121,7 +114,7 @@ class RemoteAsks:
                 continue
             del self._asks[number]
             if ask.serial is not None and ask.serial >= first_unsent:
-                unsent.append(Unsent(ask.again, ask.envelope, ask.sender))
+                unsent.append(Unsent(ask.routes, ask.envelope, ask.sender))
             else:
                 ask.sender.fail(DiedUnanswered(why))
         return unsent

@@ -7,6 +7,7 @@ holds the term) and a region per type, all actors. Everything here runs on the l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ _log = logging.getLogger(__name__)
 LinksFactory = Callable[["Cluster"], Links]
 OnOwned = Callable[[str, int, int, bool], None]
 REDEPLOY_PAUSE = 0.2
+AT_ONCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class Cluster:
         """Hand all shards off, for at most `seconds`, stop what is left, and give the lease back."""
         if self._membership is None:
             return
+        end = self.engine.loop.time() + seconds
         self._may_leave = self.engine.loop.create_future()
         self.engine.tell(self._membership, Leave())
         try:
@@ -187,34 +190,44 @@ class Cluster:
                 await self._may_leave
         except TimeoutError:
             _log.warning("node %r leaves although not all its shards could be handed off", self.node)
-        await self._stop()
+        await self._stop(max(0.0, end - self.engine.loop.time()))
 
-    async def _stop(self) -> None:
+    async def _stop(self, seconds: float) -> None:
+        """Stop what is left here, softly for at most `seconds`."""
         assert self._membership is not None, "started"
-        me, self.me = self.me, 0
+        me = self.me
         self.engine.run_queue.guard = None
-        self.engine.tell(self._membership, Left())
         self.term_lost()
         if self._redeploying is not None:
             self._redeploying.cancel()
-        for one in self._deployed.values():
-            self.engine.tell(one.region, Suspended())
         try:
-            await self._until_drained()
+            await self._drain(seconds)
+            self.engine.tell(self._membership, Left())
             if me:
                 await self.store.leave(me)
         except ClusterStoreError as error:  # its lease will run out, which says the same
             _log.warning("node %r could not give its lease back: %s", self.node, error)
         finally:
-            if self._links is not None:
-                await self._links.close()
+            self.me = 0
 
-    async def _until_drained(self) -> None:
-        # Suspended regions stop their shards within a few turns; each turn of the loop is one look.
-        for _ in range(1_000):
-            if not any(one.routes.occupied for one in self._deployed.values()):
-                return
-            await asyncio.sleep(0)
+    async def close(self, *, with_store: bool) -> None:
+        """Release links and, if asked to, the store; also after a start that failed."""
+        self.engine.run_queue.guard = None
+        if self._links is not None:
+            await self._links.close()
+        if with_store:
+            await self.store.close()
+
+    async def _drain(self, seconds: float) -> None:
+        for at_once, patience in ((False, seconds), (True, AT_ONCE_SECONDS)):
+            for one in self._deployed.values():
+                self.engine.tell(one.region, Suspended(at_once))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    for one in self._deployed.values():
+                        await one.routes.vacated()
+                    return
+        _log.warning("node %r: some shards could not be stopped", self.node)
 
     # --- `Household`: what the membership tells
 
@@ -246,7 +259,7 @@ class Cluster:
         self._coordinator = None
         for one in self._deployed.values():
             one.routes.forget_homes()
-            self.engine.tell(one.region, Suspended())
+            self.engine.tell(one.region, Suspended(at_once=True))
         for incarnation in list(self.members):
             if self._links is not None:
                 self._links.drop(incarnation)
@@ -263,7 +276,11 @@ class Cluster:
         """See `Household`."""
         live = {one: member for one, member in members.items() if member.state != DOWN}
         gone = sorted(self.members.keys() - live.keys() - {self.me})
+        new = sorted(live.keys() - self.members.keys())
         self.members = live
+        for incarnation in new:
+            for one in self._deployed.values():
+                self.engine.tell(one.region, PeerChanged(incarnation, False))
         for incarnation in gone:
             self._suspend(incarnation)
             if self._links is not None:
@@ -340,12 +357,14 @@ class Cluster:
         member = self.members.get(incarnation)
         if member is None or self._links is None or not self.me:
             raise Unreachable(f"member {incarnation} is not known here")
+        serial: int
         try:
-            return self._links.to(_peer(member)).send(message)
+            serial = self._links.to(_peer(member)).send(message)
         except LinkError as error:
             raise Unreachable(
                 f"member {incarnation} ({member.node} at {member.host}:{member.port}): {error}"
             ) from error
+        return serial
 
     def _send_quietly(self, incarnation: int, message: Any) -> None:
         try:
@@ -357,6 +376,14 @@ class Cluster:
         """See `Post`."""
         if self._coordinator is not None and self.me:
             self._send_quietly(self._coordinator, message)
+
+    def learn(self, members: dict[int, Member]) -> None:
+        """See `Post`."""
+        self.members_changed(members)
+
+    def knows(self, incarnation: int) -> bool:
+        """See `Post`."""
+        return incarnation in self.members
 
     def is_open(self, incarnation: int) -> bool:
         """See `Post`."""
@@ -406,8 +433,8 @@ class Cluster:
             self.engine.tell(one.region, PeerChanged(incarnation, True))
 
     def _send_again(self, incarnation: int) -> None:
-        for again, envelope, sender in self._unsent.pop(incarnation, ()):
-            again(envelope, sender)
+        for routes, envelope, sender in self._unsent.pop(incarnation, ()):
+            routes.again(envelope, sender)
 
     # --- whose is it
 

@@ -274,7 +274,8 @@ class Coordinator(AsyncActor):
             self._tell_members()
         for incarnation, name in sorted(self._unanswered):
             if name in self._tables:
-                self._tell_homes(name, self._tables[name].homes(), [incarnation])
+                homes = [home for home in self._tables[name].homes() if home[1] in self._members]
+                self._tell_homes(name, homes, [incarnation])
         self._unanswered.clear()
 
     def _see(self, picture: Picture) -> None:
@@ -289,6 +290,7 @@ class Coordinator(AsyncActor):
             member.incarnation: member._replace(state=DOWN) if member.incarnation in self._down else member
             for member in picture.members
         }
+        self._post.learn(self._members)
         self._lease_ends = {member.incarnation: now + member.lease_left for member in picture.members}
         for incarnation in self._live():
             self._reached.setdefault(incarnation, now)

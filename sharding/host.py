@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from thespian.actors import Actor
 
@@ -30,16 +30,34 @@ class Population:
         self.live = 0
 
 
+class Wire(Protocol):
+    """How the messages of an entity type become bytes between nodes. What these raise concerns one message only."""
+
+    def pack(self, message: Any, /) -> bytes:
+        """A message to an entity."""
+
+    def unpack(self, payload: bytes, /) -> Any:
+        """The message that another node packed."""
+
+    def pack_reply(self, asked: Any, reply: Any, /) -> bytes:
+        """An entity's answer to the message `asked`."""
+
+    def unpack_reply(self, asked: Any, payload: bytes, /) -> Any:
+        """The answer to `asked` that another node packed."""
+
+
 class ShardHost(ABC):
     """An entity type, as its regions and shards see it.
 
     Attributes:
+        wire: makes bytes of its messages.
         idle_seconds: how long an entity may idle.
         population: the node's count of the type's entities.
         farewell: what asks an idle entity to leave; `ActorExitRequest` for actors that do not know `Passivate`.
         retirement: what asks an entity to finish and leave; `ActorExitRequest` for actors that do not know `Retire`.
     """
 
+    wire: Wire
     idle_seconds: float
     population: Population
     farewell: Any = Passivate()
@@ -66,21 +84,3 @@ class ShardHost(ABC):
     @abstractmethod
     def overloaded(self, shard: int) -> Exception:
         """What a caller is told when too much waits for a shard that is being opened or moved."""
-
-    # --- bytes between nodes; whatever these raise concerns one message only
-
-    @abstractmethod
-    def pack(self, message: Any) -> bytes:
-        """A message to an entity, for another node."""
-
-    @abstractmethod
-    def unpack(self, payload: bytes) -> Any:
-        """The message in bytes that another node sent."""
-
-    @abstractmethod
-    def pack_reply(self, message: Any) -> bytes:
-        """An entity's answer, for another node."""
-
-    @abstractmethod
-    def unpack_reply(self, payload: bytes) -> Any:
-        """The answer in bytes that another node sent."""

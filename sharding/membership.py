@@ -330,6 +330,8 @@ class Membership(AsyncActor):
             return
         match news:
             case Leads(term, coordinator):
+                if (term, coordinator) == (self._term, self._coordinator):
+                    self._household.coordinator_changed(term, coordinator)  # it may have missed what we said before
                 self._set_coordinator(term, coordinator)
             case Resigned(term):
                 self._set_coordinator(term, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from sharding.store.records import Member
+
 
 class Unreachable(Exception):
     """The message was not sent: its receiver is no member, or cannot be reached now."""
@@ -27,6 +29,12 @@ class Post(Protocol):
 
     def to_coordinator(self, message: Any) -> None:
         """Send to whoever coordinates now; dropped when nobody does, for the next one asks everybody."""
+
+    def knows(self, incarnation: int) -> bool:
+        """Whether it is a member, as far as is known here."""
+
+    def learn(self, members: dict[int, Member]) -> None:
+        """The coordinator has read who is there, by incarnation."""
 
     def is_open(self, incarnation: int) -> bool:
         """Whether a connection to the member stands."""

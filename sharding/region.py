@@ -39,7 +39,13 @@ class Joined(NamedTuple):
 
 
 class Suspended(NamedTuple):
-    """From the node: its lease may be over. Stop all shards at once."""
+    """From the node: it is no member any more, or will not be. Stop all shards.
+
+    Attributes:
+        at_once: do not finish what was begun.
+    """
+
+    at_once: bool
 
 
 class CoordinatorChanged(NamedTuple):
@@ -47,10 +53,10 @@ class CoordinatorChanged(NamedTuple):
 
 
 class PeerChanged(NamedTuple):
-    """From the node: a connection to the member came, or its process is dead."""
+    """From the node: the member is new, or a connection to it stands; or it is gone."""
 
     incarnation: int
-    dead: bool
+    gone: bool
 
 
 @dataclass(slots=True)
@@ -113,8 +119,8 @@ class Region(AsyncActor):
                 self._on_peer(message)
             case Joined() | CoordinatorChanged():
                 self._tell_coordinator(Register(self._post.me, self._routes.name))
-            case Suspended():
-                self._on_suspended()
+            case Suspended(at_once):
+                self._on_suspended(at_once)
             case ChildActorExited():
                 pass  # a shard exits after its `Drained`
 
@@ -142,7 +148,7 @@ class Region(AsyncActor):
         elif owner == self._post.me:
             if self._given_up.get(shard) != epoch:  # otherwise this only repeats what we had before
                 self._take(shard, epoch)
-        elif owner:
+        elif self._post.knows(owner):  # otherwise its messages wait for news of it, or for another home
             self._route_to(shard, RemoteShard(self._routes, shard, owner))
 
     def _settle_local(self, shard: int, local: LocalShard, owner: int, epoch: int) -> None:
@@ -159,7 +165,7 @@ class Region(AsyncActor):
         routes = self._routes
         address = self.create_child(lambda: Shard(shard, epoch, routes.host, self.myAddress))
         self._shards[shard] = LocalShard(address, epoch)
-        routes.occupied += 1
+        routes.occupy(1)
         self._on_owned(routes.name, shard, epoch, True)
         routes.local[shard] = address  # what other nodes send on goes there at once, also while we flush
         self._route_to(shard, address)
@@ -230,7 +236,7 @@ class Region(AsyncActor):
     def _on_drained(self, drained: Drained) -> None:
         shard = drained.shard
         local = self._shards.pop(shard)
-        self._routes.occupied -= 1
+        self._routes.occupy(-1)
         self._on_owned(self._routes.name, shard, local.epoch, False)
         self._routes.give_back(shard, drained.unstarted)
         self._given_up[shard] = local.epoch
@@ -267,17 +273,17 @@ class Region(AsyncActor):
         if stopped or refused:
             self._remind_later()
 
-    def _on_suspended(self) -> None:
+    def _on_suspended(self, at_once: bool) -> None:
         self._routes.forget_homes()
         self._flushing.clear()
         for local in self._shards.values():
             local.draining = True
-            self.send(local.address, Drain(at_once=True))
+            self.send(local.address, Drain(at_once))
 
     # --- peers
 
     def _on_peer(self, change: PeerChanged) -> None:
-        if change.dead:  # its routes are suspended already; what it had to send on will not come
+        if change.gone:  # its routes are suspended already; what it had to send on will not come
             for marker, (_, former) in list(self._flushing.items()):
                 if former == change.incarnation:
                     self._on_flushed(marker)

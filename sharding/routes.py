@@ -137,6 +137,7 @@ class Routes:
         self.addresses: list[Address] = [Buffer(self, shard) for shard in range(shard_count)]
         self.local: dict[int, Address] = {}
         self.occupied = 0
+        self._vacated: list[asyncio.Future[None]] = []
         self._ahead: dict[int, deque[Foreign]] = {}
 
     # --- from callers on this node
@@ -146,13 +147,13 @@ class Routes:
         asks = sender.__class__ is ReplyAddress
         shard, number = envelope.shard, 0
         try:
-            payload = self.host.pack(envelope.message)
+            payload = self.host.wire.pack(envelope.message)
         except Exception as error:  # noqa: BLE001 - a message that cannot be packed concerns its sender only
             self.engine.tell(sender, self.host.refusal(error))
             return
         if asks:
             assert isinstance(sender, ReplyAddress)
-            ask = RemoteAsk(sender, envelope, self.again, self.host.unpack_reply, owner)
+            ask = RemoteAsk(sender, envelope, self, owner)
             number = self._asks.begin(ask)
         request = Request(self.post.me, number, self.name, shard, self.homes[shard].epoch, envelope.key, payload)
         try:
@@ -204,7 +205,7 @@ class Routes:
             self._send_quietly(foreign.origin, Flushed(self.name, foreign.marker))
             return
         try:
-            envelope = Envelope(foreign.shard, foreign.key, self.host.unpack(foreign.payload))
+            envelope = Envelope(foreign.shard, foreign.key, self.host.wire.unpack(foreign.payload))
         except Exception as error:  # noqa: BLE001 - whatever does not decode is refused, and its sender hears why
             _log.warning("%s: a message from member %d cannot be read: %s", self.name, foreign.origin, error)
             self._fail(foreign, UNDELIVERED, f"{self.name}: the message cannot be read by the owner: {error}")
@@ -213,15 +214,15 @@ class Routes:
             self.engine.tell(address, envelope)
             return
         answer = self.engine.ask(address, envelope)
-        answer.add_done_callback(partial(self._answer, foreign))
+        answer.add_done_callback(partial(self._answer, foreign, envelope.message))
 
-    def _answer(self, request: Request, answer: asyncio.Future[Any]) -> None:
+    def _answer(self, request: Request, asked: Any, answer: asyncio.Future[Any]) -> None:
         if answer.cancelled():
             return
         error = answer.exception()
         if error is None:
             try:
-                payload = self.host.pack_reply(answer.result())
+                payload = self.host.wire.pack_reply(asked, answer.result())
             except Exception as unpackable:  # noqa: BLE001 - it happened, but cannot be told: that is what is told
                 error = unpackable
             else:
@@ -291,6 +292,22 @@ class Routes:
         for shard, home in enumerate(self.homes):
             self.homes[shard] = Home(0, home.epoch)
             self.buffer(shard).marker = 0
+
+    def occupy(self, change: int) -> None:
+        """A shard came to live here (1), or is stopped (-1)."""
+        self.occupied += change
+        if not self.occupied:
+            waiting, self._vacated = self._vacated, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def vacated(self) -> None:
+        """Return once no shard lives here."""
+        if self.occupied:
+            waiter = self.engine.loop.create_future()
+            self._vacated.append(waiter)
+            await waiter
 
     def suspend(self, owner: int) -> None:
         """The process of `owner` is dead: let messages for its shards wait until they have another."""

@@ -1,0 +1,189 @@
+"""Commands, answers and errors as bytes between nodes. All of it is msgpack, in types that the program declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import msgpack
+
+from aecorpy import errors
+from aecorpy.behaviour import Behaviour
+from aecorpy.messages import Answer, Command, Refused
+from journal.codec import PayloadCodec
+from journal.errors import BadPayload, JournalError
+
+_ANSWER, _REJECTION, _ERROR = range(3)
+_PLAIN: Final = (str, int, float, bool, bytes, type(None))
+
+# Every error of ours that a caller may be told; what crosses the wire can name no other class.
+_ERRORS: Final[dict[str, type[Exception]]] = {
+    name: kind
+    for name in errors.__all__
+    if isinstance(kind := getattr(errors, name), type) and issubclass(kind, errors.AecorError | JournalError)
+}
+
+
+class CommandWire:
+    """The commands of one entity type and their answers.
+
+    Args:
+        behaviour: with the codecs.
+        time: the loop's.
+    """
+
+    def __init__(self, behaviour: Behaviour[Any], time: Callable[[], float]) -> None:
+        self._behaviour = behaviour
+        self._time = time
+
+    def pack(self, command: Command) -> bytes:
+        """A command; its deadline goes as what is left of it.
+
+        Raises:
+            BadPayload: an argument does not fit its annotation.
+        """
+        name = command.spec.name
+        arguments = self._behaviour.arguments[name].encode(*command.args, **command.kwargs)
+        return _packed((name, command.expires_at - self._time(), command.metadata, arguments))
+
+    def unpack(self, payload: bytes) -> Command:
+        """The command in `payload`.
+
+        Raises:
+            BadPayload: it is none of this type's.
+        """
+        name, left, metadata, arguments = _parts(payload, (str, float, bytes, bytes))
+        spec = self._behaviour.commands.get(name)
+        if spec is None:
+            raise BadPayload(f"{self._behaviour.name} has no command {name!r} on this node")
+        return Command(spec, (), self._behaviour.arguments[name].decode(arguments), metadata, self._time() + left)
+
+    def pack_reply(self, asked: Command, reply: Any) -> bytes:
+        """What the entity answered to `asked`."""
+        if type(reply) is Answer:
+            try:
+                return _packed((_ANSWER, self._behaviour.replies[asked.spec.name].encode(reply.value)))
+            except BadPayload as error:  # it is done; its reply cannot be told
+                reply = Refused(errors.CommandFailed(self._behaviour.name, "", asked.spec.name, str(error)))
+        if type(reply) is not Refused:
+            raise BadPayload(f"{self._behaviour.name} answered {asked.spec.name!r} with {reply!r}")
+        return pack_error(reply.error, self._behaviour.rejections)
+
+    def unpack_reply(self, asked: Command, payload: bytes) -> Answer | Refused:
+        """The answer to `asked` in `payload`.
+
+        Raises:
+            BadPayload: it is none.
+        """
+        kind, *rest = _parts(payload, None)
+        if kind == _ANSWER and len(rest) == 1:
+            return Answer(self._behaviour.replies[asked.spec.name].decode(rest[0]))
+        return Refused(unpack_error(kind, rest, self._behaviour.rejections))
+
+
+class MessageWire:
+    """The messages of a plain actor class: plain values, and those of the classes that it declares.
+
+    Args:
+        name: the actor class's, for errors.
+        messages: the classes.
+    """
+
+    def __init__(self, name: str, messages: tuple[type, ...]) -> None:
+        self._name = name
+        self._codec: PayloadCodec[Any] = PayloadCodec(messages, class_names=True)
+
+    def pack(self, message: Any) -> bytes:
+        """A message.
+
+        Raises:
+            BadPayload: it is neither plain nor of a declared class.
+        """
+        if type(message) in (str, int, float, bool, bytes, list, tuple, dict, type(None)):
+            return _packed((_ANSWER, message))
+        try:
+            return _packed((_REJECTION, *self._codec.encode(message)))
+        except BadPayload as error:
+            raise BadPayload(
+                f"{self._name}: {type(message).__name__} cannot be sent to another node: {error}; "
+                f"declare it as a dataclass in {self._name}.messages"
+            ) from error
+
+    def unpack(self, payload: bytes) -> Any:
+        """The message in `payload`.
+
+        Raises:
+            BadPayload: it is none.
+        """
+        kind, *rest = _parts(payload, None)
+        if kind == _ANSWER and len(rest) == 1:
+            return rest[0]
+        if kind == _REJECTION and len(rest) == 3:
+            return self._codec.decode(*rest)
+        return Refused(unpack_error(kind, rest, self._codec))
+
+    def pack_reply(self, _: Any, reply: Any) -> bytes:
+        """What the actor sent back."""
+        return pack_error(reply.error, self._codec) if type(reply) is Refused else self.pack(reply)
+
+    def unpack_reply(self, _: Any, payload: bytes) -> Any:
+        """What the actor sent back."""
+        return self.unpack(payload)
+
+
+def pack_error(error: BaseException, rejections: PayloadCodec[Any]) -> bytes:
+    """An error as its class's name, text and plain fields; a declared rejection by its codec."""
+    if isinstance(error, errors.Rejection):
+        try:
+            return _packed((_REJECTION, *rejections.encode(error)))
+        except BadPayload as why:
+            text = f"it was rejected with {error!r}, which cannot be sent: declare it in `rejections` ({why})"
+            return _packed((_ERROR, "AecorError", text, {}))
+    name = next((kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind), "AecorError")
+    fields = {field: value if isinstance(value, _PLAIN) else repr(value) for field, value in vars(error).items()}
+    return _packed((_ERROR, name, str(error), fields))
+
+
+def unpack_error(kind: Any, rest: list[Any], rejections: PayloadCodec[Any]) -> Exception:
+    """The error in the parts of an answer.
+
+    Raises:
+        BadPayload: it is none.
+    """
+    if kind == _REJECTION and len(rest) == 3:
+        rejection = rejections.decode(*rest)
+        if isinstance(rejection, errors.Rejection):
+            return rejection
+    if kind == _ERROR and len(rest) == 3:
+        name, text, fields = rest
+        known = _ERRORS.get(name) if isinstance(name, str) else None
+        if known is not None and isinstance(text, str) and isinstance(fields, dict):
+            error = known.__new__(known)
+            error.args = (text,)
+            vars(error).update({str(field): value for field, value in fields.items()})
+            return error
+    _unreadable()
+
+
+def _packed(value: Any) -> bytes:
+    try:
+        packed: bytes = msgpack.packb(value)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise BadPayload(f"it cannot be sent to another node: {error}") from error
+    return packed
+
+
+def _parts(payload: bytes, kinds: tuple[type, ...] | None) -> list[Any]:
+    try:
+        parts = msgpack.unpackb(payload, strict_map_key=False)
+    except Exception as error:  # msgpack raises many kinds, and all mean the same
+        raise BadPayload(f"bytes from another node cannot be read: {error!r}") from error
+    if not isinstance(parts, list) or not parts:
+        _unreadable()
+    if kinds is not None and [type(part) for part in parts] != list(kinds):
+        _unreadable()
+    return parts
+
+
+def _unreadable() -> NoReturn:
+    raise BadPayload("bytes from another node are no message of this type")
