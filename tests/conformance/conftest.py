@@ -10,6 +10,8 @@ import pytest
 
 from journal.contract import Database, JournalStore
 from journal.database import open_database
+from sharding.store.contract import ClusterStore
+from tests.conformance.clusters import Clusters, MemoryClusters, PostgresClusters, SqliteClusters
 
 Opener: TypeAlias = Callable[[], Awaitable[Database]]
 
@@ -52,3 +54,21 @@ async def store(database: Database) -> JournalStore:
     for shard in range(SHARDS):
         await store.claim(shard, 1)
     return store
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def clusters(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Clusters]:
+    """An empty database for clusters."""
+    clusters: Clusters
+    if request.param == "postgres":
+        clusters = PostgresClusters(request.getfixturevalue("postgres_url"))
+    else:
+        clusters = MemoryClusters() if request.param == "memory" else SqliteClusters(tmp_path / "cluster.db")
+    yield clusters
+    await clusters.close()
+
+
+@pytest.fixture
+async def cluster(clusters: Clusters) -> ClusterStore:
+    """The store of the cluster `tickets`, without members."""
+    return await clusters.open()
