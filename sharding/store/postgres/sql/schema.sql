@@ -5,8 +5,12 @@
 -- name: migration_lock
 SELECT pg_advisory_xact_lock(1634034545, hashtext(current_schema()))
 
+-- Looks into the catalog: to_regclass can answer from a cache of the time before the wait for the lock.
 -- name: version_exists
-SELECT to_regclass('aecorpy_cluster_schema') IS NOT NULL
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class
+    WHERE relname = 'aecorpy_cluster_schema' AND relkind IN ('r', 'p') AND pg_catalog.pg_table_is_visible(oid)
+)
 
 -- name: version
 SELECT coalesce(max(version), 0) FROM aecorpy_cluster_schema

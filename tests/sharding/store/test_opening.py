@@ -1,0 +1,79 @@
+"""One URL, one cluster store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sharding.store.errors import InvalidClusterName, InvalidStoreUrl
+from sharding.store.memory import MemoryClusterStore
+from sharding.store.opening import open_cluster_store
+from sharding.store.records import Seat
+
+SEAT = Seat("a", "127.0.0.1", 7000)
+
+
+async def test_memory_is_a_store_of_its_own_each_time() -> None:
+    one, two = [await open_cluster_store("memory:", "tickets") for _ in range(2)]
+    await one.join(SEAT, 10)
+    assert (await two.picture()).members == ()
+    assert isinstance(one, MemoryClusterStore)
+
+
+async def test_a_clusters_file_lies_beside_the_journals(tmp_path: Path) -> None:
+    store = await open_cluster_store(f"sqlite:///{tmp_path}/tickets.db", "tickets")
+    await store.join(SEAT, 10)
+    await store.close()
+    assert os.listdir(tmp_path) == ["tickets.db-cluster"]
+
+
+async def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one two").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = await open_cluster_store("sqlite:///one%20two/tickets.db", "tickets")
+    monkeypatch.chdir("/")
+    assert (await store.join(SEAT, 10)).incarnation == 1
+    await store.close()
+    assert (tmp_path / "one two" / "tickets.db-cluster").exists()
+
+
+async def test_postgresql_is_opened_by_its_url(postgres_url: str) -> None:
+    store = await open_cluster_store(postgres_url, "tickets")
+    assert (await store.join(SEAT, 10)).incarnation == 1
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mysql://root:s3cret@localhost/x",
+        "sqlite://tickets.db",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///folder/",
+        "sqlite:///x.db?mode=ro",
+        "postgresql://user:s3cret@host:port/database",
+        "postgresql://user:s3cr#et@localhost/database",
+    ],
+)
+async def test_what_names_no_store_is_refused_without_repeating_a_password(url: str) -> None:
+    with pytest.raises(InvalidStoreUrl) as refused:
+        await open_cluster_store(url, "tickets")
+    assert "s3c" not in str(refused.value)
+
+
+async def test_names_of_clusters_are_checked_before_anything_is_opened(tmp_path: Path) -> None:
+    for url in ("memory:", f"sqlite:///{tmp_path}/x.db", "postgresql://127.0.0.1:1/x"):
+        with pytest.raises(InvalidClusterName):
+            await open_cluster_store(url, "two words")
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_postgresql_needs_its_driver() -> None:
+    look = "import sys, sharding.store.opening; sys.exit('asyncpg' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
