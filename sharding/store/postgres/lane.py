@@ -188,7 +188,8 @@ class _Call:
     __slots__ = ("begin", "changes", "committing")
 
     def __init__(self, kind: str, limit: float) -> None:
-        self.begin = kind.format(milliseconds=max(1, round(limit * 1000)))
+        # The server gives up a little before we do: then the connection can be used again.
+        self.begin = kind.format(milliseconds=max(1, round(limit * 900)))
         self.changes = kind == CHANGE
         self.committing = False
 

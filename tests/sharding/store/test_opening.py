@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,14 @@ async def test_names_of_clusters_are_checked_before_anything_is_opened(tmp_path:
         with pytest.raises(InvalidClusterName):
             await open_cluster_store(url, "two words")
     assert os.listdir(tmp_path) == []
+
+
+def test_the_example_of_the_page_prints_what_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cluster-store.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (said,) = re.findall(r"This prints `(.*?)`", page)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == said
 
 
 def test_only_postgresql_needs_its_driver() -> None:

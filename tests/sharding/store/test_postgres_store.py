@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +26,7 @@ from tests.conformance.clusters import waiting_for_locks
 from tests.journal.postgres_store import session
 from tests.waiting import eventually
 
+PAGE = Path(__file__).parents[3] / "docs" / "cluster-store.md"
 SEAT = Seat("a", "127.0.0.1", 7000)
 BOOKING = Deployment("Booking", "entity", 8)
 LOCK_CLUSTER = "BEGIN; SELECT FROM aecorpy_cluster_term FOR UPDATE"
@@ -124,14 +127,14 @@ async def plain_role(postgres_url: str) -> AsyncIterator[str]:
         await owner.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
-async def test_a_role_without_the_right_to_create_needs_the_tables_to_be_there(
+async def test_a_role_that_may_create_nothing_needs_the_tables_and_the_rights_that_the_page_names(
     postgres_url: str, plain_role: str
 ) -> None:
     with pytest.raises(ClusterSchemaMismatch, match="may create tables"):
         await PostgresClusterStore.open(plain_role, "tickets")
     async with opened(postgres_url), session(postgres_url) as owner:
-        role = urlsplit(plain_role).username
-        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+        (grants,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+        await owner.execute(grants.replace("tickets_app", str(urlsplit(plain_role).username)))
         async with opened(plain_role) as store:
             one = (await store.join(SEAT, 10)).incarnation
             assert await store.take_term(one, 0) == 1
