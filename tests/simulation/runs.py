@@ -66,9 +66,9 @@ async def _add(world: World, key: str) -> str:
     return "ok"
 
 
-async def _load(world: World, counted: Counted, key: str) -> None:
+async def _load(world: World, counted: Counted, key: str, until: asyncio.Event) -> None:
     draws = world.loop.random(f"load {key}")
-    while True:
+    while not until.is_set():
         ended = await _add(world, key)
         world.trace.say(f"{key}: {ended}")
         counted.answers[ended] += 1
@@ -78,12 +78,12 @@ async def _load(world: World, counted: Counted, key: str) -> None:
 async def _scenario(world: World, counted: Counted, seconds: float) -> None:
     plan = draw_plan(world.loop.random("faults"), Scene(("a",), lease=5.0, seconds=seconds))
     await world.start()
-    load = [world.loop.create_task(_load(world, counted, key)) for key in KEYS]
+    enough = asyncio.Event()
+    load = [world.loop.create_task(_load(world, counted, key, enough)) for key in KEYS]
     await world.play(plan)
     await asyncio.sleep(15)
-    for task in load:
-        task.cancel()
-    await asyncio.wait(load)
+    enough.set()
+    await asyncio.gather(*load)
     node, counters = world.running["a"]
 
     async def totals() -> int:
@@ -91,6 +91,7 @@ async def _scenario(world: World, counted: Counted, seconds: float) -> None:
 
     counted.total = await world.on("a", totals())
     await world.on("a", node.stop())
+    await asyncio.sleep(5)
 
 
 def counting(seed: int, *, order: Order = Order.ANY, seconds: float = 30.0) -> Counted:

@@ -88,7 +88,8 @@ class StoreServer:
             raise request.lost("no answer in time") from None
         finally:
             # Of requests that are still on their way, as across a cut, some come all the same, later.
-            request.withdrawn = not request.answer.done() and self._draws.random() < 0.5
+            if request.answer.cancelled():
+                request.withdrawn = self._draws.random() < 0.5
 
     def post(self, sender: str, call: Callable[[], object], *, back: bool = False) -> None:
         """Call something after the way from `sender` to the store, or, with `back`, the other way."""

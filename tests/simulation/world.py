@@ -89,6 +89,8 @@ class World:
         self.memory = MemoryDatabase(clock=self.now)
         self.cluster_rows = MemoryClusterStore(cluster, clock=lambda: self.loop.now)
         self.trace = Trace(self.loop)
+        for name in self.nodes:
+            self.network.host(name)  # addresses in the order of the names, whoever starts first
         self.running: dict[str, Any] = {}
         self.start_again_seconds = 1.0
         self._watched: dict[str, asyncio.Task[None]] = {}
