@@ -119,9 +119,14 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "fenced": fenced,
 }
 COMMANDS = ["move"] * 6 + ["move_slowly"] * 2 + ["look"] * 3 + ["fail"]
-KINDS = (
-    ["call"] * 16 + ["turns"] * 4 + ["settle"] * 4 + ["fault"] * 3 + ["gate"] * 2 + ["read fault", "restart", "restart"]
-)
+KINDS = [
+    *["call"] * 16,
+    *["turns"] * 4,
+    *["settle", "open gates", "open doors", "restart"] * 2,
+    *["fault"] * 3,
+    *["gate"] * 2,
+    "read fault",
+]
 HOW = ["unavailable", "lost before", "lost after", "conflict", "conflict of a"] * 4 + ["fenced"]
 READS = ["read_entity", "claim", "heads", "snapshot_get", "snapshot_put"]
 Action: TypeAlias = tuple[Any, ...]
@@ -209,6 +214,11 @@ class World:
             said.error = error
         said.done = True
 
+    def open_gates(self) -> None:
+        """Let through what waits at the store."""
+        for gate in self.faulty._gates:
+            gate.release()
+
     async def settle(self) -> None:
         """Wait for all answers."""
         await self._let_pass_until_done(self.calls)
@@ -216,8 +226,8 @@ class World:
     async def _let_pass_until_done(self, awaited: set[asyncio.Task[None]]) -> None:
         """Let through what waits at the store and what waits at the doors, until all of these have ended."""
         while awaited:
-            for gate in self.faulty._gates:
-                gate.release()
+            self.open_gates()
+            await turns(10)  # so that slow commands may still be running when the commits before them end
             Account.doors.let_pass()
             await turns(10)
             for task in [one for one in awaited if one.done()]:
@@ -233,6 +243,10 @@ class World:
                 self.faulty.on(operation, FAULTS[name]())
             case ("gate", str(name)):
                 self.faulty.block("append", None if name == "nothing" else FAULTS[name]())
+            case ("open gates",):
+                self.open_gates()
+            case ("open doors",):
+                Account.doors.let_pass()
             case ("turns", int(count)):
                 await turns(count)
             case ("settle",):
