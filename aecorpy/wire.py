@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgpack
 
@@ -162,7 +162,7 @@ def unpack_error(kind: Any, rest: list[Any], rejections: PayloadCodec[Any]) -> E
             error.args = (text,)
             vars(error).update({str(field): value for field, value in fields.items()})
             return error
-    _unreadable()
+    raise _unreadable()
 
 
 def _packed(value: Any) -> bytes:
@@ -179,11 +179,11 @@ def _parts(payload: bytes, kinds: tuple[type, ...] | None) -> list[Any]:
     except Exception as error:  # msgpack raises many kinds, and all mean the same
         raise BadPayload(f"bytes from another node cannot be read: {error!r}") from error
     if not isinstance(parts, list) or not parts:
-        _unreadable()
+        raise _unreadable()
     if kinds is not None and [type(part) for part in parts] != list(kinds):
-        _unreadable()
+        raise _unreadable()
     return parts
 
 
-def _unreadable() -> NoReturn:
-    raise BadPayload("bytes from another node are no message of this type")
+def _unreadable() -> BadPayload:
+    return BadPayload("bytes from another node are no message of this type")

@@ -287,6 +287,8 @@ class Cluster:
                 self._links.drop(incarnation)
         if self._links is not None and self._leading is not None:
             self._link_all()
+        if self._coordinator in new:
+            self.coordinator_changed(self.term, self._coordinator)
 
     def _link_all(self) -> None:
         for incarnation, member in self.members.items():

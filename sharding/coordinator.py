@@ -187,6 +187,10 @@ class Coordinator(AsyncActor):
         if self._loaded:
             self._say(incarnation, Leads(self._term, self._post.me))
             self._say(incarnation, self._known_members())
+            for name, table in self._tables.items():
+                orders = tuple(shard for shard in table.moving if table.owners[shard] == incarnation)
+                if orders:
+                    self._say(incarnation, HandOff(self._term, name, orders))
 
     def _on_tick(self) -> None:
         self.wakeupAfter(TICK_SECONDS)
@@ -421,7 +425,7 @@ class Coordinator(AsyncActor):
 
     def _tell_homes(self, name: str, homes: list[Home], to: Iterable[int]) -> None:
         for incarnation in to:
-            for start in range(0, len(homes), HOMES_PER_MESSAGE):
+            for start in range(0, max(1, len(homes)), HOMES_PER_MESSAGE):  # none at all is an answer, too
                 self._say(incarnation, Homes(self._term, name, tuple(homes[start : start + HOMES_PER_MESSAGE])))
 
     def _say(self, incarnation: int, message: Any) -> None:

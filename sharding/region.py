@@ -99,6 +99,7 @@ class Region(AsyncActor):
         self._flushing: dict[int, tuple[int, int]] = {}
         self._last_marker = 0
         self._reminding = False
+        self._registered = True
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the region."""
@@ -118,7 +119,7 @@ class Region(AsyncActor):
             case PeerChanged():
                 self._on_peer(message)
             case Joined() | CoordinatorChanged():
-                self._tell_coordinator(Register(self._post.me, self._routes.name))
+                self._register()
             case Suspended(at_once):
                 self._on_suspended(at_once)
             case ChildActorExited():
@@ -132,6 +133,7 @@ class Region(AsyncActor):
     def _on_homes(self, homes: Homes) -> None:
         if not self._new_term(homes.term) or not self._post.me:
             return
+        self._registered = True
         known = self._routes.homes
         for shard, owner, epoch in homes.homes:
             if epoch >= known[shard].epoch:
@@ -255,6 +257,11 @@ class Region(AsyncActor):
 
     # --- what must not be lost between here and the coordinator
 
+    def _register(self) -> None:
+        self._registered = False
+        self._tell_coordinator(Register(self._post.me, self._routes.name))
+        self._remind_later()
+
     def _remind_later(self) -> None:
         if not self._reminding:
             self._reminding = True
@@ -270,7 +277,9 @@ class Region(AsyncActor):
             self._tell_coordinator(HandedOff(name, shard, homes[shard].epoch))
         for shard, local in refused:
             self._tell_coordinator(EpochStale(name, shard, local.epoch, local.refused))
-        if stopped or refused:
+        if not self._registered:
+            self._tell_coordinator(Register(me, name))
+        if stopped or refused or not self._registered:
             self._remind_later()
 
     def _on_suspended(self, at_once: bool) -> None:

@@ -1,0 +1,346 @@
+"""Whole clusters under faults: real nodes that host entities, callers that note what they were told, and a check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from aecorpy import AecorError, ClusterNode, ClusterSettings, Entity, EntityRefs, Fold, Next, Tagging, command, event
+from journal.codec import PayloadCodec
+from journal.errors import JournalError, OutcomeUnknown
+from journal.records import StoredEvent
+from sharding.ports import Ports as ClusterPorts
+from tests.simulation.errors import NodeCrashed
+from tests.simulation.faults import Plan, Scene, draw_plan
+from tests.simulation.ready import Order
+from tests.simulation.world import Ports, World
+
+SHARDS = 12
+KEYS = tuple(f"k{number}" for number in range(16))
+LEASE = 5.0
+HEALTHY_WITHIN = 30.0
+
+
+@event("Noted")
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A caller's command, by its number."""
+
+    caller: int
+    number: int
+
+
+class Notes(Entity[int, Noted]):
+    """Keeps what callers send, and says how much it has."""
+
+    fold = Fold[int, Noted](0, lambda count, _: Next(count + 1))
+    tagging = Tagging.partitioned(SHARDS)
+    pause: ClassVar[float] = 0.02
+
+    @command
+    async def note(self, caller: int, number: int) -> int:
+        self.append(Noted(caller, number))
+        return self.state
+
+    @command
+    async def note_slowly(self, caller: int, number: int) -> int:
+        self.append(Noted(caller, number))
+        await asyncio.sleep(self.pause)
+        return self.state
+
+
+@dataclass
+class Owned:
+    """A node's own record: since when, and until when, it owned a shard under an epoch."""
+
+    owner: str
+    shard: int
+    epoch: int
+    since: float
+    until: float | None = None
+
+
+@dataclass
+class Sent:
+    """One command: `told` is `ok`, `no` (nothing happened) or `unknown`, or empty while nobody has said anything."""
+
+    key: str
+    caller: int
+    number: int
+    told: str = ""
+    why: str = ""
+
+
+@dataclass
+class History:
+    """What came of a run."""
+
+    sent: list[Sent] = field(default_factory=list)
+    owned: list[Owned] = field(default_factory=list)
+    events: list[StoredEvent] = field(default_factory=list)
+    digest: str = ""
+    pending: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> Tally[str]:
+        """How many commands ended how."""
+        return Tally(one.told for one in self.sent)
+
+
+@dataclass
+class Running:
+    """A node of a run."""
+
+    node: ClusterNode
+    notes: EntityRefs[Notes]
+
+
+class ClusterRun:
+    """One run of one seed.
+
+    Args:
+        seed: from which all is drawn.
+        nodes: the names of the nodes that are there from the beginning; others may be started later.
+        more: names of nodes that are not started at first.
+    """
+
+    def __init__(self, seed: int, nodes: Sequence[str] = ("a", "b", "c"), more: Sequence[str] = ()) -> None:
+        self.seed = seed
+        self.first = tuple(nodes)
+        self.names = (*nodes, *more)
+        self.history = History()
+        self.lives: Tally[str] = Tally()
+        self.enough = False
+
+    def run(self, scenario: Any, *, order: Order = Order.ANY) -> History:
+        """Run `scenario(self, world)` and gather what is to be checked."""
+        with World(self.seed, self.names, self._boot, order=order) as world:
+            world.run(scenario(self, world))
+            self.history.events = world.run(_journal_of(world))
+            self.history.digest = world.trace.digest
+            tasks = world.loop.pending()
+            self.history.pending = [f"{node}: {task.get_name()}" for node, some in tasks.items() for task in some]
+        return self.history
+
+    async def _boot(self, ports: Ports) -> Running:
+        self.lives[ports.name] += 1
+        owner = f"{ports.name}/{self.lives[ports.name]}"
+        loop = asyncio.get_running_loop()
+        records: dict[tuple[int, int], Owned] = {}
+
+        def on_owned(_: str, shard: int, epoch: int, owned: bool) -> None:
+            if owned:
+                records[shard, epoch] = Owned(owner, shard, epoch, loop.time())
+                self.history.owned.append(records[shard, epoch])
+            else:
+                records[shard, epoch].until = loop.time()
+
+        node = ClusterNode(
+            "sim",
+            journal=ports.database,
+            store=ports.cluster_store,
+            node=ports.name,
+            bind=(ports.host, 0),
+            secret=b"a secret of the simulation",
+            lease_seconds=LEASE,
+            cluster=ClusterSettings(hand_off=3.0, unreachable=2.0, moves_at_once=4),
+            ask_seconds=8.0,
+            stop_seconds=8.0,
+            clock=ports.clock,
+            draw=ports.draw,
+            ports=ClusterPorts(
+                clock=loop.time, draw=ports.draw, nonce=lambda: _nonce(ports.draw), network=ports.network
+            ),
+            on_owned=on_owned,
+        )
+        await node.start()
+        return Running(node, await node.deploy(Notes))
+
+    # --- callers
+
+    async def call(self, world: World, where: str, sent: Sent, *, slowly: bool = False) -> None:
+        """Send one command from the node `where`, and note what it is told."""
+        running = world.running.get(where)
+        if running is None:
+            sent.told, sent.why = "no", "not running"
+            return
+
+        async def send() -> None:
+            note = running.notes(sent.key)
+            await (note.note_slowly if slowly else note.note)(sent.caller, sent.number)
+
+        try:
+            await world.on(where, send())
+        except (NodeCrashed, OutcomeUnknown) as error:
+            sent.told, sent.why = "unknown", repr(error)
+        except (AecorError, JournalError) as error:
+            sent.told, sent.why = "no", repr(error)
+        else:
+            sent.told = "ok"
+        world.trace.say(f"{sent.key} {sent.caller}.{sent.number}: {sent.told} {sent.why}", where)
+
+    async def load(self, world: World, caller: int, pace: float = 8.0) -> None:
+        """Send bursts of commands, the next one when all of a burst are answered, until it is enough."""
+        draws = world.loop.random(f"load {caller}")
+        number = 0
+        while not self.enough:
+            where, key = draws.choice(self.names), draws.choice(KEYS)
+            calls = []
+            for _ in range(draws.choice((1, 1, 1, 4))):
+                number += 1
+                sent = Sent(key, caller, number)
+                self.history.sent.append(sent)
+                calls.append(self.call(world, where, sent, slowly=draws.random() < 0.1))
+            await _in_order(world, calls)
+            await asyncio.sleep(draws.expovariate(pace))
+
+    async def until_healthy(self, world: World) -> None:
+        """Wait until every node is up and every key answers on every node.
+
+        Raises:
+            AssertionError: that took too long.
+        """
+        end = world.loop.now + HEALTHY_WITHIN
+        missing: list[str] = ["nothing tried yet"]
+        number = 1_000_000
+        while missing:
+            assert world.loop.now < end, f"not healthy {HEALTHY_WITHIN} s after all was repaired: {missing}"
+            missing = [f"{name} is down" for name in self.names if name not in world.running]
+            sents = []
+            for name in world.running:
+                for key in KEYS:
+                    number += 1
+                    sents.append((name, Sent(key, 0, number)))
+            self.history.sent.extend(sent for _, sent in sents)
+            await asyncio.gather(*[self.call(world, name, sent) for name, sent in sents])
+            missing += [f"{name} {sent.key}: {sent.why}" for name, sent in sents if sent.told != "ok"]
+            await asyncio.sleep(0.5)
+
+    async def stop_all(self, world: World) -> None:
+        """Stop all nodes in order."""
+        for name in list(world.running):
+            await world.on(name, world.running[name].node.stop())
+        await asyncio.sleep(3)
+
+
+async def _in_order(world: World, calls: list[Any]) -> None:
+    """Start calls in order, each after the one before has been sent, and wait for all."""
+    tasks = []
+    for call in calls:
+        tasks.append(world.loop.create_task(call))
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*tasks)
+
+
+def _nonce(draw: Any) -> bytes:
+    return bytes(int(draw() * 256) for _ in range(32))
+
+
+async def _journal_of(world: World) -> list[StoredEvent]:
+    store = await world.memory.journal("notes", SHARDS)
+    return await store.read_shards(dict.fromkeys(range(SHARDS), 0), 1_000_000)
+
+
+# --- the check
+
+
+def broken(history: History) -> list[str]:
+    """Which promises the run broke, each with the first that shows it."""
+    codec: PayloadCodec[Any] = PayloadCodec(Noted)
+    found: dict[tuple[int, int], list[StoredEvent]] = defaultdict(list)
+    by_key: dict[str, list[tuple[StoredEvent, Noted]]] = defaultdict(list)
+    for stored in history.events:
+        noted = codec.decode(stored.type_name, stored.version, stored.payload)
+        found[noted.caller, noted.number].append(stored)
+        by_key[stored.key].append((stored, noted))
+    faults = []
+    for sent in history.sent:
+        times = len(found[sent.caller, sent.number])
+        if sent.told == "ok" and times != 1:
+            faults.append(f"durable: {sent} is in the journal {times} times")
+        elif sent.told == "no" and times:
+            faults.append(f"unknown-is-said: {sent} is in the journal")
+        elif times > 1:
+            faults.append(f"durable: {sent} is in the journal {times} times")
+        elif not sent.told:
+            faults.append(f"unknown-is-said: nobody said anything of {sent}")
+    faults += _out_of_order(by_key) + _epochs(history) + _owners(history)
+    return faults
+
+
+def _out_of_order(by_key: dict[str, list[tuple[StoredEvent, Noted]]]) -> list[str]:
+    faults = []
+    for key, events in by_key.items():
+        events.sort(key=lambda one: one[0].seq_nr)
+        if [stored.seq_nr for stored, _ in events] != list(range(1, len(events) + 1)):
+            faults.append(f"in-order: {key} has a hole or a repeat")
+        last: dict[int, int] = {}
+        for stored, noted in events:
+            if noted.number <= last.get(noted.caller, 0) and noted.caller:
+                faults.append(f"in-order: {key} seq_nr {stored.seq_nr}: {noted} comes behind {last[noted.caller]}")
+            last[noted.caller] = noted.number
+    return faults
+
+
+def _epochs(history: History) -> list[str]:
+    faults, epochs, offsets = [], dict[int, int](), dict[int, int]()
+    for stored in sorted(history.events, key=lambda one: (one.shard, one.offset)):
+        if stored.offset != offsets.get(stored.shard, 0) + 1:
+            faults.append(f"in-order: shard {stored.shard} has a hole before offset {stored.offset}")
+        offsets[stored.shard] = stored.offset
+        epoch = getattr(stored, "epoch", 0)
+        if epoch < epochs.get(stored.shard, 0):
+            faults.append(f"single-writer: shard {stored.shard} offset {stored.offset} under an old epoch")
+        epochs[stored.shard] = epoch
+    return faults
+
+
+def _owners(history: History) -> list[str]:
+    owners: dict[tuple[int, int], str] = {}
+    faults = []
+    for owned in history.owned:
+        before = owners.setdefault((owned.shard, owned.epoch), owned.owner)
+        if before != owned.owner:
+            faults.append(f"single-writer: shard {owned.shard} epoch {owned.epoch}: {before} and {owned.owner}")
+    return faults
+
+
+# --- scenarios
+
+
+async def under_faults(run: ClusterRun, world: World, *, seconds: float = 40.0, plan: Plan | None = None) -> None:
+    """Faults of all kinds, then everything heals: every key answers everywhere, and the nodes stop in order."""
+    if plan is None:
+        plan = draw_plan(world.loop.random("faults"), Scene(run.first, lease=LEASE, seconds=seconds))
+    await world.start(*run.first)
+    load = [world.loop.create_task(run.load(world, caller)) for caller in range(1, 5)]
+    await world.play(plan)
+    await run.until_healthy(world)
+    run.enough = True
+    await asyncio.gather(*load)
+    await run.stop_all(world)
+
+
+async def planned_moves(run: ClusterRun, world: World) -> None:
+    """Nodes join and leave in order while commands flow; nothing else happens."""
+    draws = world.loop.random("moves")
+    await world.start(*run.first)
+    load = [world.loop.create_task(run.load(world, caller, pace=40.0)) for caller in range(1, 5)]
+    for _ in range(4):
+        await asyncio.sleep(draws.uniform(0.2, 2.0))
+        down = [name for name in run.names if name not in world.running]
+        if down and (len(world.running) < 2 or draws.random() < 0.5):
+            await world.start(draws.choice(down))
+        else:
+            name = draws.choice(sorted(world.running))
+            running = world.running.pop(name)
+            await world.on(name, running.node.stop())
+            world.crash(name)
+    await asyncio.sleep(2)
+    run.enough = True
+    await asyncio.gather(*load)
+    await run.stop_all(world)
