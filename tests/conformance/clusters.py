@@ -15,17 +15,27 @@ import asyncpg
 from sharding.store.contract import ClusterStore
 from sharding.store.memory import MemoryClusterStore
 from sharding.store.postgres import PostgresClusterStore
-from sharding.store.records import Seat
+from sharding.store.records import Deployment, Seat
 from sharding.store.sqlite import SqliteClusterStore
 from sharding.store.sqlite.moment import Moment
 from tests.waiting import eventually
 
 LEASE = 10.0
+PATIENCE = 30.0  # seconds for a call: a slow machine is no failure
+BOOKING = Deployment("Booking", "entity", 8)
 
 
 def seat(node: str, **fields: Any) -> Seat:
     """What a process called `node` brings."""
     return Seat(node, "127.0.0.1", 7000, **fields)
+
+
+async def coordinator(store: ClusterStore, node: str = "first") -> tuple[int, int]:
+    """A new member that holds the term: its incarnation and the term."""
+    incarnation = (await store.join(seat(node), LEASE)).incarnation
+    term = await store.take_term(incarnation, (await store.picture()).term)
+    assert term is not None
+    return incarnation, term
 
 
 class Clusters(ABC):
@@ -74,11 +84,12 @@ class SqliteClusters(Clusters):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.boot = "first"
         self._now = 1000.0
 
     async def _open(self, name: str) -> ClusterStore:
-        return await SqliteClusterStore.open(self.path, name, clock=lambda: Moment(self.boot, self._now))
+        return await SqliteClusterStore.open(
+            self.path, name, busy_timeout=PATIENCE, clock=lambda: Moment("boot", self._now)
+        )
 
     async def pass_time(self, seconds: float) -> None:
         self._now += seconds
@@ -105,7 +116,7 @@ class PostgresClusters(Clusters):
         self.url = url
 
     async def _open(self, name: str) -> ClusterStore:
-        return await PostgresClusterStore.open(self.url, name)
+        return await PostgresClusterStore.open(self.url, name, limit=PATIENCE)
 
     async def pass_time(self, seconds: float) -> None:
         connection = await asyncpg.connect(self.url)

@@ -1,4 +1,4 @@
-"""The contract of the cluster store: members, term, deployments, shards."""
+"""The contract of the cluster store: members and the coordinator's term."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import math
 import pytest
 
 from sharding.store.contract import ClusterStore
-from sharding.store.errors import DeploymentMismatch, EpochNotNewer, LeaseLost, NodeNameTaken, TermOver
-from sharding.store.records import DOWN, LEAVING, UP, Allocation, Deployment, Hosting, Member, Picture, Seat
-from tests.conformance.clusters import LEASE, Clusters, seat
-
-BOOKING = Deployment("Booking", "entity", 8)
+from sharding.store.errors import LeaseLost, NodeNameTaken, TermOver
+from sharding.store.records import DOWN, LEAVING, UP, Allocation, Member, Picture, Seat
+from tests.conformance.clusters import BOOKING, LEASE, Clusters, coordinator, seat
 
 
 async def member(store: ClusterStore, incarnation: int) -> Member | None:
@@ -25,14 +23,6 @@ async def state(store: ClusterStore, incarnation: int) -> str:
     found = await member(store, incarnation)
     assert found is not None
     return found.state
-
-
-async def coordinator(store: ClusterStore, node: str = "first") -> tuple[int, int]:
-    """A new member that holds the term: its incarnation and the term."""
-    incarnation = (await store.join(seat(node), LEASE)).incarnation
-    term = await store.take_term(incarnation, (await store.picture()).term)
-    assert term is not None
-    return incarnation, term
 
 
 # --- members
@@ -330,94 +320,3 @@ async def test_an_incarnation_is_never_used_twice(cluster: ClusterStore) -> None
         await cluster.forget(term)
         seen.append((await cluster.join(seat("a"), LEASE)).incarnation)
     assert seen == sorted(set(seen))
-
-
-# --- deployments
-
-
-async def test_a_type_is_deployed_once_and_hosted_by_many(cluster: ClusterStore) -> None:
-    one, two = [(await cluster.join(seat(node), LEASE)).incarnation for node in "ab"]
-    view = Deployment("BookingView", "projection", 4, patient=True)
-    await cluster.deploy(view)
-    for host in (two, one, None, one):
-        await cluster.deploy(BOOKING, host=host)
-    assert await cluster.deployments() == ([BOOKING, view], [Hosting("Booking", one), Hosting("Booking", two)])
-
-
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [({"kind": "process"}, "kind"), ({"shard_count": 9}, "shard_count"), ({"patient": True}, "patient")],
-)
-async def test_all_nodes_must_agree_about_a_type(cluster: ClusterStore, change: dict[str, object], what: str) -> None:
-    one = (await cluster.join(seat("a"), LEASE)).incarnation
-    await cluster.deploy(BOOKING)
-    with pytest.raises(DeploymentMismatch, match=what) as mismatch:
-        await cluster.deploy(BOOKING._replace(**change), host=one)  # type: ignore[arg-type]
-    assert (mismatch.value.stored, mismatch.value.asked) == (getattr(BOOKING, what), change[what])
-    assert await cluster.deployments() == ([BOOKING], [])
-
-
-async def test_who_is_no_member_hosts_nothing(cluster: ClusterStore) -> None:
-    one = (await cluster.join(seat("a"), LEASE)).incarnation
-    await cluster.leave(one)
-    for host in (one, 77):
-        with pytest.raises(LeaseLost):
-            await cluster.deploy(BOOKING, host=host)
-    assert await cluster.deployments() == ([], [])
-
-
-@pytest.mark.parametrize("bad", [Deployment("", "entity", 1), Deployment("B", "\0", 1), Deployment("B", "entity", 0)])
-async def test_a_type_that_cannot_be_kept_is_refused(cluster: ClusterStore, bad: Deployment) -> None:
-    with pytest.raises(ValueError, match="use"):
-        await cluster.deploy(bad)
-
-
-# --- shards
-
-
-async def test_shards_change_owner_under_growing_epochs(cluster: ClusterStore) -> None:
-    one, term = await coordinator(cluster)
-    await cluster.deploy(BOOKING)
-    await cluster.allocate(term, "Booking", [Allocation(5, one, 1), Allocation(2, one, 7)])
-    await cluster.allocate(term, "Booking", [Allocation(5, 2, 2)])
-    await cluster.allocate(term, "Booking", [])
-    assert await cluster.allocations("Booking") == [Allocation(2, one, 7), Allocation(5, 2, 2)]
-    assert await cluster.allocations("Other") == []
-
-
-@pytest.mark.parametrize("epoch", [3, 2, 0, -1])
-async def test_an_epoch_that_is_not_newer_stops_the_whole_allocation(cluster: ClusterStore, epoch: int) -> None:
-    one, term = await coordinator(cluster)
-    await cluster.deploy(BOOKING)
-    await cluster.allocate(term, "Booking", [Allocation(2, one, 3)])
-    with pytest.raises(EpochNotNewer) as stale:
-        await cluster.allocate(term, "Booking", [Allocation(7, one, 1), Allocation(2, 9, epoch), Allocation(0, one, 1)])
-    assert (stale.value.shard, stale.value.epoch, stale.value.current) == (2, epoch, 3)
-    with pytest.raises(EpochNotNewer) as first:
-        await cluster.allocate(term, "Booking", [Allocation(0, one, 0)])
-    assert (first.value.shard, first.value.current) == (0, 0)
-    assert await cluster.allocations("Booking") == [Allocation(2, one, 3)]
-
-
-async def test_only_shards_that_there_are_can_be_allocated(cluster: ClusterStore) -> None:
-    one, term = await coordinator(cluster)
-    await cluster.deploy(BOOKING)
-    with pytest.raises(ValueError, match="not deployed"):
-        await cluster.allocate(term, "Other", [Allocation(0, one, 1)])
-    for shard in (-1, 8, 2**40):
-        with pytest.raises(ValueError, match="8 shards"):
-            await cluster.allocate(term, "Booking", [Allocation(0, one, 1), Allocation(shard, one, 1)])
-    with pytest.raises(ValueError, match="at most one"):
-        await cluster.allocate(term, "Booking", [Allocation(0, one, 1), Allocation(0, one, 2)])
-    with pytest.raises(ValueError, match=r"2\*\*63"):
-        await cluster.allocate(term, "Booking", [Allocation(0, one, 2**63)])
-    assert await cluster.allocations("Booking") == []
-
-
-async def test_a_thousand_shards_at_once(cluster: ClusterStore) -> None:
-    one, term = await coordinator(cluster)
-    await cluster.deploy(BOOKING._replace(shard_count=1_000))
-    for epoch in (1, 2**62):
-        asked = [Allocation(shard, one, epoch) for shard in range(1_000)]
-        await cluster.allocate(term, "Booking", asked)
-        assert await cluster.allocations("Booking") == asked

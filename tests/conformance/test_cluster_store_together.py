@@ -10,10 +10,9 @@ import pytest
 
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import EpochNotNewer, LeaseLost, NodeNameTaken, TermOver
-from sharding.store.records import DOWN, UP, Allocation, Deployment, Member
-from tests.conformance.clusters import LEASE, Clusters, PostgresClusters, SqliteClusters, seat
+from sharding.store.records import DOWN, UP, Allocation, Member
+from tests.conformance.clusters import BOOKING, LEASE, Clusters, PostgresClusters, SqliteClusters, seat
 
-BOOKING = Deployment("Booking", "entity", 8)
 PROCESSES = 5
 
 

@@ -16,13 +16,12 @@ from journal.database import open_database
 from sharding.store.errors import (
     ClusterSchemaMismatch,
     ClusterStoreError,
-    NodeNameTaken,
     StoreUnavailable,
 )
 from sharding.store.postgres import PostgresClusterStore
 from sharding.store.postgres.lane import CHANGE
 from sharding.store.records import UP, Allocation, Deployment, Seat
-from tests.conformance.clusters import waiting_for_locks
+from tests.conformance.clusters import PATIENCE, waiting_for_locks
 from tests.journal.postgres_store import session
 from tests.waiting import eventually
 
@@ -36,7 +35,7 @@ LOCK_MEMBERS = "BEGIN; SELECT FROM aecorpy_cluster_member FOR UPDATE"
 @asynccontextmanager
 async def opened(url: str, **options: Any) -> AsyncIterator[PostgresClusterStore]:
     """The store of the cluster `tickets`."""
-    store = await PostgresClusterStore.open(url, "tickets", **options)
+    store = await PostgresClusterStore.open(url, "tickets", **{"limit": PATIENCE, **options})
     try:
         yield store
     finally:
@@ -48,9 +47,7 @@ async def opened(url: str, **options: Any) -> AsyncIterator[PostgresClusterStore
 
 async def test_a_lease_of_real_time_ends(postgres_url: str) -> None:
     async with opened(postgres_url) as store:
-        await store.join(SEAT, 0.2)
-        with pytest.raises(NodeNameTaken):
-            await store.join(SEAT, 0.2)
+        assert (await store.join(SEAT, 0.2)).lease_left > 0
 
         async def is_over() -> bool:
             return (await store.picture()).members[0].lease_left <= 0
@@ -102,7 +99,7 @@ async def test_it_shares_a_database_with_the_journal(postgres_url: str) -> None:
 
 
 async def test_many_may_create_the_tables_at_once(postgres_url: str) -> None:
-    stores = await asyncio.gather(*(PostgresClusterStore.open(postgres_url, "tickets") for _ in range(6)))
+    stores = await asyncio.gather(*(PostgresClusterStore.open(postgres_url, "tickets", limit=30) for _ in range(6)))
     joined = await asyncio.gather(*(store.join(SEAT._replace(node=f"n{n}"), 10) for n, store in enumerate(stores)))
     assert sorted(one.incarnation for one in joined) == list(range(1, 7))
     for store in stores:
