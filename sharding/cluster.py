@@ -260,9 +260,6 @@ class Cluster:
         for one in self._deployed.values():
             one.routes.forget_homes()
             self.engine.tell(one.region, Suspended(at_once=True))
-        for incarnation in list(self.members):
-            if self._links is not None:
-                self._links.drop(incarnation)
         self.members = {}
         if self._may_leave is not None and not self._may_leave.done():
             self._may_leave.set_result(None)

@@ -254,6 +254,7 @@ class Membership(AsyncActor):
         self._me = 0
         self._lease.given_up()
         self._stop_leading()
+        self._coordinator = None  # whoever it is, is news to the next incarnation
         self._household.outside()
         if not leaving:
             self.wakeupAfter(REJOIN_PAUSE * self._ports.draw(), "join")
@@ -290,6 +291,9 @@ class Membership(AsyncActor):
         may = self._phase == MEMBER and self._seat.weight > 0 and not self._trying and not self._leads
         if not may or self._ports.clock() < self._no_term_before:
             return
+        if self._coordinator == self._me:  # we took it, and the answer was lost
+            self._lead(self._term)
+            return
         holder = self._members.get(self._coordinator or 0)
         evidence = self._coordinator in self._evidence
         gone = holder is None or holder.state == DOWN or holder.lease_left <= 0
@@ -315,10 +319,13 @@ class Membership(AsyncActor):
             if self._term == seen:  # somebody else was quicker, or the holder lives: the next renewal tells
                 self._renew_in(0.1 + 0.1 * self._ports.draw())
         else:
-            self._leads = True
-            self._term, self._coordinator = outcome.value, self._me
-            self._household.term_taken(outcome.value)
-            self._household.coordinator_changed(outcome.value, self._me)
+            self._lead(outcome.value)
+
+    def _lead(self, term: int) -> None:
+        self._leads = True
+        self._term, self._coordinator = term, self._me
+        self._household.term_taken(term)
+        self._household.coordinator_changed(term, self._me)
 
     def _stop_leading(self) -> None:
         if self._leads:

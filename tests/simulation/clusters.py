@@ -66,11 +66,16 @@ class Owned:
 
 @dataclass
 class Sent:
-    """One command: `told` is `ok`, `no` (nothing happened) or `unknown`, or empty while nobody has said anything."""
+    """One command.
+
+    Attributes:
+        number: given when it was really sent; 0 before.
+        told: `ok`, `no` (nothing happened) or `unknown`; empty while nobody has said anything.
+    """
 
     key: str
     caller: int
-    number: int
+    number: int = 0
     told: str = ""
     why: str = ""
 
@@ -115,6 +120,7 @@ class ClusterRun:
         self.history = History()
         self.lives: Tally[str] = Tally()
         self.enough = False
+        self.numbers = 0
 
     def run(self, scenario: Any, *, order: Order = Order.ANY) -> History:
         """Run `scenario(self, world)` and gather what is to be checked."""
@@ -171,6 +177,8 @@ class ClusterRun:
 
         async def send() -> None:
             note = running.notes(sent.key)
+            self.numbers += 1
+            sent.number = self.numbers
             await (note.note_slowly if slowly else note.note)(sent.caller, sent.number)
 
         try:
@@ -186,16 +194,14 @@ class ClusterRun:
     async def load(self, world: World, caller: int, pace: float = 8.0) -> None:
         """Send bursts of commands, the next one when all of a burst are answered, until it is enough."""
         draws = world.loop.random(f"load {caller}")
-        number = 0
         while not self.enough:
             where, key = draws.choice(self.names), draws.choice(KEYS)
             calls = []
             for _ in range(draws.choice((1, 1, 1, 4))):
-                number += 1
-                sent = Sent(key, caller, number)
+                sent = Sent(key, caller)
                 self.history.sent.append(sent)
                 calls.append(self.call(world, where, sent, slowly=draws.random() < 0.1))
-            await _in_order(world, calls)
+            await asyncio.gather(*calls)
             await asyncio.sleep(draws.expovariate(pace))
 
     async def until_healthy(self, world: World) -> None:
@@ -206,15 +212,10 @@ class ClusterRun:
         """
         end = world.loop.now + HEALTHY_WITHIN
         missing: list[str] = ["nothing tried yet"]
-        number = 1_000_000
         while missing:
             assert world.loop.now < end, f"not healthy {HEALTHY_WITHIN} s after all was repaired: {missing}"
             missing = [f"{name} is down" for name in self.names if name not in world.running]
-            sents = []
-            for name in world.running:
-                for key in KEYS:
-                    number += 1
-                    sents.append((name, Sent(key, 0, number)))
+            sents = [(name, Sent(key, 0)) for name in world.running for key in KEYS]
             self.history.sent.extend(sent for _, sent in sents)
             await asyncio.gather(*[self.call(world, name, sent) for name, sent in sents])
             missing += [f"{name} {sent.key}: {sent.why}" for name, sent in sents if sent.told != "ok"]
@@ -225,15 +226,6 @@ class ClusterRun:
         for name in list(world.running):
             await world.on(name, world.running[name].node.stop())
         await asyncio.sleep(3)
-
-
-async def _in_order(world: World, calls: list[Any]) -> None:
-    """Start calls in order, each after the one before has been sent, and wait for all."""
-    tasks = []
-    for call in calls:
-        tasks.append(world.loop.create_task(call))
-        await asyncio.sleep(0.001)
-    await asyncio.gather(*tasks)
 
 
 def _nonce(draw: Any) -> bytes:
@@ -259,7 +251,7 @@ def broken(history: History) -> list[str]:
         by_key[stored.key].append((stored, noted))
     faults = []
     for sent in history.sent:
-        times = len(found[sent.caller, sent.number])
+        times = len(found[sent.caller, sent.number]) if sent.number else 0
         if sent.told == "ok" and times != 1:
             faults.append(f"durable: {sent} is in the journal {times} times")
         elif sent.told == "no" and times:
