@@ -21,7 +21,7 @@ class RemoteAsk:
     Attributes:
         sender: who gets the answer.
         envelope: what was asked.
-        routes: sends the envelope once more if it never left this process, and unpacks the answer.
+        routes: takes the envelope back if it never left this process, and unpacks the answer.
         owner: the member that has it, as far as is known.
         serial: its number on the link to `owner`; None once it was sent on to another.
     """

@@ -17,7 +17,7 @@ from thespian.actors import ActorExitRequest
 
 from sharding.actors import Address, Engine
 from sharding.allocation import AllocationStrategy, RingAllocation
-from sharding.asks import RemoteAsks, Unsent
+from sharding.asks import RemoteAsks
 from sharding.coordinator import Coordinator, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
 from sharding.host import ShardHost
 from sharding.links import Link, LinkError, Links, Peer
@@ -112,13 +112,13 @@ class Cluster:
         self.me = 0
         self.term = 0
         self.members: dict[int, Member] = {}
+        self._dead: set[int] = set()
         self._coordinator: int | None = None
         self._strategy = strategy or RingAllocation()
         self._on_owned = on_owned or _unrecorded
         self._links = None if links is None else links(self)
         self._asks = RemoteAsks(engine.nobody)
         self._deployed: dict[str, Deployed] = {}
-        self._unsent: dict[int, list[Unsent]] = {}
         self._leading: Address | None = None
         self._membership: Address | None = None
         self._member: Membership | None = None
@@ -275,9 +275,9 @@ class Cluster:
         gone = sorted(self.members.keys() - live.keys() - {self.me})
         new = sorted(live.keys() - self.members.keys())
         self.members = live
+        self._dead &= live.keys()
         for incarnation in new:
-            for one in self._deployed.values():
-                self.engine.tell(one.region, PeerChanged(incarnation, False))
+            self._settle_routes_to(incarnation)
         for incarnation in gone:
             self._suspend(incarnation)
             if self._links is not None:
@@ -382,7 +382,7 @@ class Cluster:
 
     def knows(self, incarnation: int) -> bool:
         """See `Post`."""
-        return incarnation in self.members
+        return incarnation in self.members and incarnation not in self._dead
 
     def is_open(self, incarnation: int) -> bool:
         """See `Post`."""
@@ -399,27 +399,30 @@ class Cluster:
     def opened(self, link: Link) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
+        self._dead.discard(incarnation)
         if self._leading is not None:
             self.engine.tell(self._leading, PeerOpened(incarnation))
-        for one in self._deployed.values():
-            self.engine.tell(one.region, PeerChanged(incarnation, False))
+        self._settle_routes_to(incarnation)
 
     def lost(self, link: Link, first_unsent: int) -> None:
         """See `LinkListener`."""
         peer = link.peer
         why = f"the connection to {peer.node} at {peer.host}:{peer.port} was lost"
-        unsent = self._asks.lost(peer.incarnation, first_unsent, why)
-        if unsent:
-            # If its process is dead we hear that next, and these have to stand in front of what then waits.
-            self._unsent.setdefault(peer.incarnation, []).extend(unsent)
-            self.engine.loop.call_soon(self._send_again, peer.incarnation)
+        for routes, envelope, sender in reversed(self._asks.lost(peer.incarnation, first_unsent, why)):
+            routes.put_back(envelope, sender)
+        # If its process is dead we hear that next, and what was put back goes on waiting.
+        self.engine.loop.call_soon(self._settle_routes_to, peer.incarnation)
+
+    def _settle_routes_to(self, incarnation: int) -> None:
+        for one in self._deployed.values():
+            self.engine.tell(one.region, PeerChanged(incarnation, False))
 
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
         _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
+        self._dead.add(incarnation)
         self._suspend(incarnation)
-        self._send_again(incarnation)
         if self._membership is not None:
             self.engine.tell(self._membership, Gone(incarnation))
         if self._leading is not None:
@@ -430,10 +433,6 @@ class Cluster:
         for one in self._deployed.values():
             one.routes.suspend(incarnation)
             self.engine.tell(one.region, PeerChanged(incarnation, True))
-
-    def _send_again(self, incarnation: int) -> None:
-        for routes, envelope, sender in self._unsent.pop(incarnation, ()):
-            routes.again(envelope, sender)
 
     # --- whose is it
 

@@ -165,9 +165,15 @@ class Routes:
             if asks:
                 ask.serial = serial
 
-    def again(self, envelope: Envelope, sender: Address) -> None:
-        """Send an envelope that never left this process to where its shard is by now."""
-        self.engine.tell(self.addresses[envelope.shard], envelope, sender)
+    def put_back(self, envelope: Envelope, sender: Address) -> None:
+        """Let an envelope that never left this process wait in front of all that was sent after it."""
+        route = self.addresses[envelope.shard]
+        if isinstance(route, RemoteShard):
+            route = self.buffer(envelope.shard)
+        if isinstance(route, Buffer):
+            route.items.appendleft((envelope, sender))
+        else:
+            self.engine.tell(route, envelope, sender)
 
     def _undelivered(self, envelope: Envelope, sender: Address, why: str) -> None:
         error = Undeliverable(f"{self.name} shard {envelope.shard}: {why}")
