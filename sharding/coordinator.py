@@ -176,11 +176,19 @@ class Coordinator(AsyncActor):
                 self._unanswered.add((incarnation, name))
                 self._look_wanted = True  # the store says whether it hosts the type, and who that is
             case HandedOff(name, shard, epoch) if name in self._tables:
-                self._tables[name].handed_off(shard, incarnation, epoch)
+                if not self._tables[name].handed_off(shard, incarnation, epoch):
+                    self._correct(incarnation, name, shard)
             case EpochStale(name, shard, epoch, current) if name in self._tables:
-                self._tables[name].stale(shard, incarnation, epoch, current)
+                if not self._tables[name].stale(shard, incarnation, epoch, current):
+                    self._correct(incarnation, name, shard)
             case Leaving():
                 self._look_wanted = True
+
+    def _correct(self, incarnation: int, name: str, shard: int) -> None:
+        """The member believes that it owns the shard under an epoch that is not the newest: it missed some news."""
+        table = self._tables[name]
+        if 0 <= shard < len(table.owners):
+            self._tell_homes(name, [(shard, table.owners[shard], table.epochs[shard])], [incarnation])
 
     def _on_opened(self, incarnation: int) -> None:
         self._reached[incarnation] = self._now()
@@ -279,7 +287,7 @@ class Coordinator(AsyncActor):
         for incarnation, name in sorted(self._unanswered):
             if name in self._tables:
                 homes = [home for home in self._tables[name].homes() if home[1] in self._members]
-                self._tell_homes(name, homes, [incarnation])
+                self._tell_homes(name, homes, [incarnation], all_told=True)
         self._unanswered.clear()
 
     def _see(self, picture: Picture) -> None:
@@ -423,10 +431,12 @@ class Coordinator(AsyncActor):
         for incarnation in self._live():
             self._say(incarnation, members)
 
-    def _tell_homes(self, name: str, homes: list[Home], to: Iterable[int]) -> None:
+    def _tell_homes(self, name: str, homes: list[Home], to: Iterable[int], *, all_told: bool = False) -> None:
+        parts = [homes[start : start + HOMES_PER_MESSAGE] for start in range(0, len(homes), HOMES_PER_MESSAGE)] or [[]]
         for incarnation in to:
-            for start in range(0, max(1, len(homes)), HOMES_PER_MESSAGE):  # none at all is an answer, too
-                self._say(incarnation, Homes(self._term, name, tuple(homes[start : start + HOMES_PER_MESSAGE])))
+            for part in parts:
+                told = Homes(self._term, name, tuple(part), all_told and part is parts[-1])
+                self._say(incarnation, told)
 
     def _say(self, incarnation: int, message: Any) -> None:
         try:

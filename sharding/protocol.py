@@ -48,11 +48,15 @@ class Homes(NamedTuple):
 
     An owner that finds itself takes the shard under that epoch; one that finds itself replaced stops it; everybody else
     sends there from now on.
+
+    Attributes:
+        all_told: with this, the receiver has been told of all shards: `Register` is answered.
     """
 
     term: int
     name: str
     homes: tuple[Home, ...]
+    all_told: bool = False
 
 
 class HandOff(NamedTuple):

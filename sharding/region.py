@@ -133,7 +133,7 @@ class Region(AsyncActor):
     def _on_homes(self, homes: Homes) -> None:
         if not self._new_term(homes.term) or not self._post.me:
             return
-        self._registered = True
+        self._registered = self._registered or homes.all_told
         known = self._routes.homes
         for shard, owner, epoch in homes.homes:
             if epoch >= known[shard].epoch:

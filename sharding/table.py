@@ -84,16 +84,25 @@ class ShardTable:
 
     # --- what nodes say
 
-    def handed_off(self, shard: int, owner: int, epoch: int) -> None:
-        """The owner has stopped the shard, whoever ordered that. News of another epoch are old."""
-        if self.owners[shard] == owner and self.epochs[shard] == epoch:
-            self.moving.pop(shard, None)
-            self._free.add(shard)
+    def handed_off(self, shard: int, owner: int, epoch: int) -> bool:
+        """The owner has stopped the shard, whoever ordered that. False when that is not how things stand."""
+        if not self._stands(shard, owner, epoch):
+            return False
+        self.moving.pop(shard, None)
+        self._free.add(shard)
+        return True
 
-    def stale(self, shard: int, owner: int, epoch: int, current: int) -> None:
-        """The journal refused the owner's epoch."""
-        if self.owners[shard] == owner and self.epochs[shard] == epoch and shard not in self.moving:
+    def stale(self, shard: int, owner: int, epoch: int, current: int) -> bool:
+        """The journal refused the owner's epoch. False when that is not how things stand."""
+        if not self._stands(shard, owner, epoch):
+            return False
+        if shard not in self.moving:
             self._stale[shard] = max(current, self._stale.get(shard, 0))
+        return True
+
+    def _stands(self, shard: int, owner: int, epoch: int) -> bool:
+        known = 0 <= shard < len(self.owners)
+        return known and self.owners[shard] == owner and self.epochs[shard] == epoch
 
     def pass_over(self, before: float) -> list[int]:
         """Free the shards whose hand-off was ordered before that time; returns them."""
