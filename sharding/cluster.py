@@ -43,7 +43,8 @@ from sharding.protocol import (
     Request,
     Resigned,
 )
-from sharding.region import CoordinatorChanged, Joined, PeerChanged, Region, Suspended
+from sharding.messages import Envelope
+from sharding.region import GONE, LOST, THERE, CoordinatorChanged, Joined, PeerChanged, Region, Suspended
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
@@ -277,7 +278,7 @@ class Cluster:
         self.members = live
         self._dead &= live.keys()
         for incarnation in new:
-            self._settle_routes_to(incarnation)
+            self._tell_regions(PeerChanged(incarnation, THERE))
         for incarnation in gone:
             self._suspend(incarnation)
             if self._links is not None:
@@ -305,8 +306,7 @@ class Cluster:
             return
         if self._links is not None and coordinator != self.me:
             self._links.to(_peer(member))  # also to hear at once when its process dies
-        for one in self._deployed.values():
-            self.engine.tell(one.region, CoordinatorChanged())
+        self._tell_regions(CoordinatorChanged())
         if self._may_leave is not None:
             self.to_coordinator(Leaving(self.me))
 
@@ -402,20 +402,23 @@ class Cluster:
         self._dead.discard(incarnation)
         if self._leading is not None:
             self.engine.tell(self._leading, PeerOpened(incarnation))
-        self._settle_routes_to(incarnation)
+        self._tell_regions(PeerChanged(incarnation, THERE))
 
     def lost(self, link: Link, first_unsent: int) -> None:
         """See `LinkListener`."""
         peer = link.peer
         why = f"the connection to {peer.node} at {peer.host}:{peer.port} was lost"
-        for routes, envelope, sender in reversed(self._asks.lost(peer.incarnation, first_unsent, why)):
-            routes.put_back(envelope, sender)
+        unsent: dict[tuple[str, int], list[tuple[Envelope, Address]]] = {}
+        for routes, envelope, sender in self._asks.lost(peer.incarnation, first_unsent, why):
+            unsent.setdefault((routes.name, envelope.shard), []).append((envelope, sender))
+        for (name, shard), waiting in unsent.items():
+            self._deployed[name].routes.put_back(shard, waiting)
         # If its process is dead we hear that next, and what was put back goes on waiting.
-        self.engine.loop.call_soon(self._settle_routes_to, peer.incarnation)
+        self.engine.loop.call_soon(self._tell_regions, PeerChanged(peer.incarnation, LOST))
 
-    def _settle_routes_to(self, incarnation: int) -> None:
+    def _tell_regions(self, message: Any) -> None:
         for one in self._deployed.values():
-            self.engine.tell(one.region, PeerChanged(incarnation, False))
+            self.engine.tell(one.region, message)
 
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
@@ -432,7 +435,7 @@ class Cluster:
         """Let what goes to a member that is gone wait for its successors."""
         for one in self._deployed.values():
             one.routes.suspend(incarnation)
-            self.engine.tell(one.region, PeerChanged(incarnation, True))
+        self._tell_regions(PeerChanged(incarnation, GONE))
 
     # --- whose is it
 

@@ -52,11 +52,19 @@ class CoordinatorChanged(NamedTuple):
     """From the node: somebody else coordinates now; register there."""
 
 
+THERE, LOST, GONE = range(3)
+
+
 class PeerChanged(NamedTuple):
-    """From the node: the member is new, or a connection to it stands; or it is gone."""
+    """From the node, of another member.
+
+    Attributes:
+        what: `THERE`: it is new, or the connection to it stands. `LOST`: the connection ended, or could not be made.
+            `GONE`: its process is dead, or it is no member any more; its routes are suspended already.
+    """
 
     incarnation: int
-    gone: bool
+    what: int
 
 
 @dataclass(slots=True)
@@ -188,8 +196,6 @@ class Region(AsyncActor):
     def _begin_flush(self, shard: int, former: int) -> bool:
         """Send a `Flush` after what went to the former owner; False when that can bring nothing any more."""
         routes = self._routes
-        if not self._post.is_open(former):
-            return False
         self._last_marker += 1
         epoch = routes.homes[shard].epoch
         try:
@@ -292,11 +298,10 @@ class Region(AsyncActor):
     # --- peers
 
     def _on_peer(self, change: PeerChanged) -> None:
-        if change.gone:  # its routes are suspended already; what it had to send on will not come
+        if change.what != THERE:  # the `Flush` is lost with the connection, and what it followed is put back or lost
             for marker, (_, former) in list(self._flushing.items()):
                 if former == change.incarnation:
                     self._on_flushed(marker)
-            return
         for shard, home in enumerate(self._routes.homes):
             if home.owner == change.incarnation and shard not in self._shards:
                 self._settle(shard)

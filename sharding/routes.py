@@ -165,15 +165,16 @@ class Routes:
             if asks:
                 ask.serial = serial
 
-    def put_back(self, envelope: Envelope, sender: Address) -> None:
-        """Let an envelope that never left this process wait in front of all that was sent after it."""
-        route = self.addresses[envelope.shard]
+    def put_back(self, shard: int, unsent: list[tuple[Envelope, Address]]) -> None:
+        """Let what never left this process wait, in its order, in front of all that was sent after it."""
+        route = self.addresses[shard]
         if isinstance(route, RemoteShard):
-            route = self.buffer(envelope.shard)
+            route = self.buffer(shard)
         if isinstance(route, Buffer):
-            route.items.appendleft((envelope, sender))
+            route.items.extendleft(reversed(unsent))
         else:
-            self.engine.tell(route, envelope, sender)
+            for envelope, sender in unsent:
+                self.engine.tell(route, envelope, sender)
 
     def _undelivered(self, envelope: Envelope, sender: Address, why: str) -> None:
         error = Undeliverable(f"{self.name} shard {envelope.shard}: {why}")
