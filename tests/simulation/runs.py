@@ -27,12 +27,15 @@ class Counted:
         total: what the counters say at the end.
         digest: of the run.
         pending: tasks left over after the node was stopped.
+        plan, lines: what went wrong, and the trace.
     """
 
     answers: Tally[str] = field(default_factory=Tally)
     total: int = 0
     digest: str = ""
     pending: list[str] = field(default_factory=list)
+    plan: str = ""
+    lines: list[str] = field(default_factory=list)
 
     @property
     def possible(self) -> range:
@@ -77,6 +80,7 @@ async def _load(world: World, counted: Counted, key: str, until: asyncio.Event) 
 
 async def _scenario(world: World, counted: Counted, seconds: float) -> None:
     plan = draw_plan(world.loop.random("faults"), Scene(("a",), lease=5.0, seconds=seconds))
+    counted.plan = str(plan)
     await world.start()
     enough = asyncio.Event()
     load = [world.loop.create_task(_load(world, counted, key, enough)) for key in KEYS]
@@ -99,6 +103,6 @@ def counting(seed: int, *, order: Order = Order.ANY, seconds: float = 30.0) -> C
     counted = Counted()
     with World(seed, ["a"], boot, order=order) as world:
         world.run(_scenario(world, counted, seconds))
-        counted.digest = world.trace.digest
+        counted.digest, counted.lines = world.trace.digest, list(world.trace.lines)
         counted.pending = [task.get_name() for tasks in world.loop.pending().values() for task in tasks]
     return counted
