@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import heapq
 import random
 import struct
 import zlib
@@ -22,6 +21,7 @@ from tests.simulation.burial import bury
 from tests.simulation.errors import Deadlock, LimitReached, NodeCrashed
 from tests.simulation.nodes import NODE, WORLD, Clock, Node, place, where
 from tests.simulation.ready import Order, Ready
+from tests.simulation.timers import Timers
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -66,8 +66,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._streams: dict[str, random.Random] = {}
         self._runnable = Ready(self.random("schedule"), order)
-        self._timers: list[tuple[float, int, Node, asyncio.TimerHandle]] = []
-        self._cancelled_timers = 0
+        self._timers = Timers()
         self._numbers = 0
         self._nodes: dict[str, Node] = {}
         self._graves: list[Any] = []
@@ -231,7 +230,7 @@ class SimLoop(asyncio.BaseEventLoop):
         context = contextvars.copy_context() if context is None else context
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         if not self._over:
-            heapq.heappush(self._timers, (due, self._number(), context.get(NODE, self.world), handle))
+            self._timers.add(due, context.get(NODE, self.world), handle)
         return handle
 
     def call_after(
@@ -241,7 +240,7 @@ class SimLoop(asyncio.BaseEventLoop):
         due = self._now + delay
         handle = asyncio.TimerHandle(due, callback, args, self, context)
         if not self._over:
-            heapq.heappush(self._timers, (due, self._number(), context.get(NODE, self.world), handle))
+            self._timers.add(due, context.get(NODE, self.world), handle)
         return handle
 
     def create_task(
@@ -333,20 +332,17 @@ class SimLoop(asyncio.BaseEventLoop):
             gc.collect()
 
     def _move_due(self) -> None:
-        while self._timers and self._timers[0][0] <= self._now:
-            _, _, node, handle = heapq.heappop(self._timers)
-            if not handle.cancelled():
-                self._make_ready(node, handle)
+        for node, handle in self._timers.take_due(self._now):
+            self._make_ready(node, handle)
 
     def _jump(self) -> None:
-        while self._timers and self._timers[0][3].cancelled():
-            heapq.heappop(self._timers)
-        if not self._timers:
+        due = self._timers.next_due()
+        if due is None:
             raise Deadlock(
                 f"seed {self.seed}: at {self._now:.6f} s nothing is ready and no timer is set; these wait:\n"
                 f"{where(self.pending()) or '  (no task)'}"
             )
-        self._now = max(self._now, self._timers[0][0])
+        self._now = max(self._now, due)
 
     def _make_ready(self, node: Node, handle: asyncio.Handle) -> None:
         if node.dead or self._over:
@@ -361,11 +357,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._numbers
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self._cancelled_timers += 1
-        if self._cancelled_timers > 1_000 and self._cancelled_timers > len(self._timers) // 2:
-            self._timers = [timer for timer in self._timers if not timer[3].cancelled()]
-            heapq.heapify(self._timers)
-            self._cancelled_timers = 0
+        self._timers.one_cancelled()
 
     def _asyncgen_finalizer_hook(self, agen: AsyncGenerator[Any, None]) -> None:
         # An abandoned asynchronous generator is closed by a task; asyncio's own hook goes by way of other threads.
