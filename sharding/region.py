@@ -177,7 +177,7 @@ class Region(AsyncActor):
         self._shards[shard] = LocalShard(address, epoch)
         routes.occupy(1)
         self._on_owned(routes.name, shard, epoch, True)
-        routes.local[shard] = address  # what other nodes send on goes there at once, also while we flush
+        routes.take_in(shard, address)
         self._route_to(shard, address)
 
     def _route_to(self, shard: int, address: Address) -> None:

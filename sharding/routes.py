@@ -274,6 +274,15 @@ class Routes:
         self.local.pop(shard, None)
         return route
 
+    def take_in(self, shard: int, address: Address) -> None:
+        """The shard lives here now: what other nodes send goes there at once, also while we still flush our own."""
+        self.local[shard] = address
+        self._catch_up(shard)
+
+    def _catch_up(self, shard: int) -> None:
+        for foreign in self._ahead.pop(shard, ()):
+            self.take(foreign)
+
     def open(self, shard: int, address: Address) -> None:
         """Send what waits for the shard, and all that comes, to `address`."""
         route = self.addresses[shard]
@@ -287,8 +296,7 @@ class Routes:
                 else:
                     self.engine.tell(address, *item)
             route.items.clear()
-        for foreign in self._ahead.pop(shard, ()):
-            self.take(foreign)
+        self._catch_up(shard)
 
     def give_back(self, shard: int, unstarted: list[tuple[Envelope, Any]]) -> None:
         """Put what the shard's actor did not start in front of what waits."""
