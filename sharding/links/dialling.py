@@ -99,8 +99,10 @@ class DialledConnection(Connection):
         self._owner.pause()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """It has caught up, so it is alive, too."""
         self._paused_at = None
+        if self._pinged_at is not None:
+            self._pinged_at = self.office.loop.time()
         if not self._over:
             self._owner.resume()
 

@@ -6,7 +6,7 @@ from sharding.links.contract import LinkError
 
 
 class UnsafeSetting(LinkError, ValueError):
-    """With this setting a node would be open to others, or without bounds; nothing was started. The text says what to do.
+    """With this setting a node would be open to others, or without bounds. The text says what to do instead.
 
     Attributes:
         setting: its name in `LinkSettings`, or `host`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -63,9 +63,18 @@ class Heard:
 
     async def until(self, messages: int = 0, **told: int) -> None:
         """Wait until so many messages and so many of each word were heard."""
+        await self._until(
+            lambda: len(self.messages) >= messages and all(len(self.of(word)) >= n for word, n in told.items())
+        )
+
+    async def until_any(self, *words: str) -> None:
+        """Wait until one of these words was heard."""
+        await self._until(lambda: any(map(self.of, words)))
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(5):
-                while len(self.messages) < messages or any(len(self.of(word)) < n for word, n in told.items()):
+                while not condition():
                     self._something.clear()
                     await self._something.wait()
         except TimeoutError:

@@ -188,9 +188,10 @@ async def test_a_message_over_the_limit_or_that_cannot_be_packed_is_refused_and_
 async def test_a_link_that_is_full_says_so_and_takes_more_later() -> None:
     async with two_nodes(max_frame=1000, max_queued_bytes=5000) as (a, b):
         link = a.links.to(b.peer)
+        for _ in range(5):
+            link.send(Blob(bytes(990)))
         with pytest.raises(LinkFull, match="wait for b"):
-            for _ in range(6):
-                link.send(Blob(bytes(990)))
+            link.send(Blob(bytes(990)))
         await b.heard.until(messages=5)
         await eventually(lambda: a.links.status().links[0].waiting_bytes == 0)
         assert link.send(Blob(b"")) == 6
