@@ -199,10 +199,9 @@ async def test_who_pings_without_reading_is_closed() -> None:
         await shake_hands(wire, dialler(a))
         await eventually(lambda: a.links.status().incoming)
         [connection] = a.links._incoming.values()
-        for transport in (connection._transport, wire.writer):
+        for transport, option in ((connection._transport, socket.SO_SNDBUF), (wire.writer, socket.SO_RCVBUF)):
             assert transport is not None
-            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 4096)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 4096)
         pings = framed(b"\x01") * 20_000
 
         async def ping() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from sharding.links.handshake import DiallerHandshake, Identity, Keys
 from sharding.wire import framed
@@ -44,7 +44,8 @@ async def wire_to(node: Node) -> AsyncIterator[Wire]:
         yield Wire(reader, writer)
     finally:
         writer.close()
-        await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
+        with suppress(ConnectionError):  # it was the node that closed it
+            await writer.wait_closed()
 
 
 def dialler(
