@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("commands",)
+BENCHMARKS = ("commands", "remote")
 
 
 def main() -> int:
