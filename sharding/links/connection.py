@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The transport is closed, by whichever side."""
         self.office.gone(self)
+        self.stop_timer()
         self.end(str(error) or type(error).__name__ if error else "closed by the other side")
 
     def write(self, frame: bytes) -> None:
@@ -125,6 +126,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             if flush:
                 self._transport.close()
+                # With TLS that waits for the other side's goodbye, which may never come.
+                self.after(self.office.settings.flush_seconds, self._transport.abort)
             else:
                 self._transport.abort()
         self.ended(why, **known)

@@ -265,3 +265,11 @@ async def test_hostile_bytes_between_two_nodes_cost_one_connection_not_the_link(
         link.send(Said(2))
         await b.heard.until(messages=1)
         assert b.heard.messages == [(1, Said(2))]
+
+
+async def test_who_is_refused_and_does_not_hang_up_is_cut_off() -> None:
+    async with nodes(replace(SETTINGS, flush_seconds=0.1)) as (a,), wire_to(a) as wire:
+        wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        wire.say(framed(dialler(a, cluster="trains").hello))
+        await eventually(lambda: a.links.traffic.refused_in[Refusal.OTHER_CLUSTER])
+        await eventually(lambda: a.links._office.alive == {})
