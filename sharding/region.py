@@ -73,13 +73,15 @@ class LocalShard:
 
     Attributes:
         draining: `Drain` was sent.
-        refused: the epoch that the journal knows instead of `epoch`, or 0.
+        at_once: it was sent with the order to finish nothing.
+        refused: the epoch that the journal knows instead of `epoch` (0: it did not say which), or None.
     """
 
     address: Address
     epoch: int
     draining: bool = False
-    refused: int = 0
+    at_once: bool = False
+    refused: int | None = None
 
 
 class Region(AsyncActor):
@@ -108,6 +110,7 @@ class Region(AsyncActor):
         self._last_marker = 0
         self._reminding = False
         self._registered = True
+        self._suspended = True
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the region."""
@@ -126,7 +129,10 @@ class Region(AsyncActor):
                 self._remind()
             case PeerChanged():
                 self._on_peer(message)
-            case Joined() | CoordinatorChanged():
+            case Joined():
+                self._suspended = False
+                self._register()
+            case CoordinatorChanged() if not self._suspended:
                 self._register()
             case Suspended(at_once):
                 self._on_suspended(at_once)
@@ -139,7 +145,7 @@ class Region(AsyncActor):
     # --- homes
 
     def _on_homes(self, homes: Homes) -> None:
-        if not self._new_term(homes.term) or not self._post.me:
+        if self._suspended or not self._new_term(homes.term):
             return
         self._registered = self._registered or homes.all_told
         known = self._routes.homes
@@ -147,14 +153,16 @@ class Region(AsyncActor):
             if epoch >= known[shard].epoch:
                 known[shard] = Home(owner, epoch)
                 self._settle(shard)
+                self._routes.take_ahead(shard)
 
     def _settle(self, shard: int) -> None:
         """Bring the shard's route in line with its home."""
         owner, epoch = self._routes.homes[shard]
         local = self._shards.get(shard)
+        if self._suspended:
+            return
         if local is not None:
-            if not local.draining:
-                self._settle_local(shard, local, owner, epoch)
+            self._settle_local(shard, local, owner, epoch)
         elif owner == self._post.me:
             if self._given_up.get(shard) != epoch:  # otherwise this only repeats what we had before
                 self._take(shard, epoch)
@@ -162,12 +170,13 @@ class Region(AsyncActor):
             self._route_to(shard, RemoteShard(self._routes, shard, owner))
 
     def _settle_local(self, shard: int, local: LocalShard, owner: int, epoch: int) -> None:
-        if owner != self._post.me:
-            _log.warning("%s shard %d was given to member %d", self._routes.name, shard, owner)
-            self._drain(shard, local, at_once=True)
+        if owner != self._post.me or (local.draining and epoch > local.epoch):
+            if not local.at_once:  # also if it drains already: what it waits for may never end
+                _log.warning("%s shard %d was given to member %d", self._routes.name, shard, owner)
+                self._drain(shard, local, at_once=True)
         elif epoch > local.epoch:
             self._on_owned(self._routes.name, shard, local.epoch, False)
-            local.epoch, local.refused = epoch, 0
+            local.epoch, local.refused = epoch, None
             self._on_owned(self._routes.name, shard, epoch, True)
             self.send(local.address, Own(epoch))
 
@@ -177,7 +186,7 @@ class Region(AsyncActor):
         self._shards[shard] = LocalShard(address, epoch)
         routes.occupy(1)
         self._on_owned(routes.name, shard, epoch, True)
-        routes.take_in(shard, address)
+        routes.admit(shard, address)  # what other nodes send on goes there at once, also while we flush
         self._route_to(shard, address)
 
     def _route_to(self, shard: int, address: Address) -> None:
@@ -226,7 +235,7 @@ class Region(AsyncActor):
     # --- giving up shards
 
     def _on_hand_off(self, order: HandOff) -> None:
-        if not self._new_term(order.term):
+        if self._suspended or not self._new_term(order.term):
             return
         for shard in order.shards:
             local = self._shards.get(shard)
@@ -238,6 +247,7 @@ class Region(AsyncActor):
 
     def _drain(self, shard: int, local: LocalShard, *, at_once: bool) -> None:
         local.draining = True
+        local.at_once = local.at_once or at_once
         self._routes.buffer(shard)
         self.send(local.address, Drain(at_once))
 
@@ -248,6 +258,8 @@ class Region(AsyncActor):
         self._on_owned(self._routes.name, shard, local.epoch, False)
         self._routes.give_back(shard, drained.unstarted)
         self._given_up[shard] = local.epoch
+        if self._suspended:
+            return
         if self._routes.homes[shard] == (self._post.me, local.epoch):
             self._tell_coordinator(HandedOff(self._routes.name, shard, local.epoch))
             self._remind_later()
@@ -276,24 +288,28 @@ class Region(AsyncActor):
     def _remind(self) -> None:
         """Tell the coordinator again of shards that wait for its decision; the first time may not have reached it."""
         self._reminding = False
+        if self._suspended:
+            return
         name, me, homes = self._routes.name, self._post.me, self._routes.homes
         stopped = [shard for shard, epoch in self._given_up.items() if homes[shard] == (me, epoch)]
-        refused = [(shard, local) for shard, local in self._shards.items() if local.refused]
+        refused = [
+            (shard, local.epoch, local.refused) for shard, local in self._shards.items() if local.refused is not None
+        ]
         for shard in stopped:
             self._tell_coordinator(HandedOff(name, shard, homes[shard].epoch))
-        for shard, local in refused:
-            self._tell_coordinator(EpochStale(name, shard, local.epoch, local.refused))
+        for shard, epoch, current in refused:
+            self._tell_coordinator(EpochStale(name, shard, epoch, current))
         if not self._registered:
             self._tell_coordinator(Register(me, name))
         if stopped or refused or not self._registered:
             self._remind_later()
 
     def _on_suspended(self, at_once: bool) -> None:
+        self._suspended = True
         self._routes.forget_homes()
         self._flushing.clear()
-        for local in self._shards.values():
-            local.draining = True
-            self.send(local.address, Drain(at_once))
+        for shard, local in self._shards.items():
+            self._drain(shard, local, at_once=at_once)
 
     # --- peers
 

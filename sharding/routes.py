@@ -188,12 +188,14 @@ class Routes:
         if not 0 <= shard < len(self.homes):
             self._fail(foreign, UNDELIVERED, f"{self.name} has no shard {shard} here")
             return
+        if foreign.epoch > self.homes[shard].epoch:
+            # The sender knows more than we do, and the news are on their way. What we have meanwhile is superseded: a
+            # flush that it answered would be told that all is done, while the shard still gives back what it has.
+            self._let_wait(self._ahead.setdefault(shard, deque()), foreign)
+            return
         address = self.local.get(shard)
         if address is not None:
             self._hand_over(address, foreign)
-            return
-        if foreign.epoch > self.homes[shard].epoch:  # the sender knows more than we do: the news are on their way
-            self._let_wait(self._ahead.setdefault(shard, deque()), foreign)
             return
         route = self.addresses[shard]
         if isinstance(route, Buffer):
@@ -274,15 +276,6 @@ class Routes:
         self.local.pop(shard, None)
         return route
 
-    def take_in(self, shard: int, address: Address) -> None:
-        """The shard lives here now: what other nodes send goes there at once, also while we still flush our own."""
-        self.local[shard] = address
-        self._catch_up(shard)
-
-    def _catch_up(self, shard: int) -> None:
-        for foreign in self._ahead.pop(shard, ()):
-            self.take(foreign)
-
     def open(self, shard: int, address: Address) -> None:
         """Send what waits for the shard, and all that comes, to `address`."""
         route = self.addresses[shard]
@@ -290,13 +283,29 @@ class Routes:
         if not isinstance(address, RemoteShard):
             self.local[shard] = address
         if isinstance(route, Buffer):
-            for item in route.items:
+            items, route.items = route.items, deque()
+            for item in items:
                 if isinstance(item, Request | Flush):
                     self.take(item)
                 else:
                     self.engine.tell(address, *item)
-            route.items.clear()
-        self._catch_up(shard)
+
+    def admit(self, shard: int, address: Address) -> None:
+        """Let what other nodes send, and have sent, go to the shard's actor; callers here may still wait."""
+        self.local[shard] = address
+        route = self.addresses[shard]
+        if isinstance(route, Buffer) and route.marker:
+            items, route.items = route.items, deque()
+            for item in items:
+                if isinstance(item, Request | Flush):
+                    self.take(item)
+                else:
+                    route.items.append(item)
+
+    def take_ahead(self, shard: int) -> None:
+        """The home is known better now: take what waited for that, before anything that comes later."""
+        for foreign in self._ahead.pop(shard, ()):
+            self.take(foreign)
 
     def give_back(self, shard: int, unstarted: list[tuple[Envelope, Any]]) -> None:
         """Put what the shard's actor did not start in front of what waits."""

@@ -98,6 +98,7 @@ class Shard(AsyncActor):
         self._old: dict[str, Address] = {}
         self._leaving: dict[str, tuple[Address, deque[tuple[Envelope, Any]]]] = {}
         self._leaving_keys: dict[Address, str] = {}
+        self._expelled: set[str] = set()
         self._sweeping = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
@@ -220,6 +221,7 @@ class Shard(AsyncActor):
         for key, address in [*self._young.items(), *self._old.items()]:
             self._let_go(key, address, ActorExitRequest())
         self._young, self._old = {}, {}
+        self._expelled.update(self._leaving)
 
     def _refuse(self, sender: Any, error: BaseException) -> None:
         self.send(sender, self._host.refusal(error))
@@ -281,7 +283,7 @@ class Shard(AsyncActor):
         self.send(address, how)
 
     def _on_still_busy(self, key: str) -> None:
-        if self._new_entity is None or key not in self._leaving:  # it was told to exit meanwhile, and will
+        if key in self._expelled or key not in self._leaving:  # it was told to exit meanwhile, and will
             return
         address, waiting = self._leaving.pop(key)
         del self._leaving_keys[address]
@@ -295,6 +297,7 @@ class Shard(AsyncActor):
         self._host.population.live -= 1
         key = self._leaving_keys.pop(address, None)
         if key is not None:
+            self._expelled.discard(key)
             for envelope, sender in self._leaving.pop(key)[1]:
                 self._deliver(envelope, sender)
             self._retire_if_draining(key)
