@@ -37,7 +37,7 @@ from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import StoreUnavailable, TermOver
 from sharding.store.records import DOWN, LEAVING, Allocation, Deployment, Hosting, Member, Picture
-from sharding.table import Candidate, ShardTable
+from sharding.table import Candidate, HandOffWanted, ShardTable
 
 HOMES_PER_MESSAGE = 4_000
 RETRY_SECONDS = 0.1
@@ -137,7 +137,9 @@ class Coordinator(AsyncActor):
         self._unanswered: set[tuple[int, str]] = set()
         self._dead: set[int] = set()
         self._down: set[int] = set()
+        self._untold: set[tuple[int, str]] = set()
         self._busy = False
+        self._over = False
         self._loaded = False
         self._look_wanted = True
         self._granting: dict[str, list[Allocation]] = {}
@@ -164,7 +166,7 @@ class Coordinator(AsyncActor):
             case "start":
                 self.wakeupAfter(TICK_SECONDS)
             case ActorExitRequest():
-                return
+                self._over = True
         self._advance()
 
     # --- what members say
@@ -206,10 +208,13 @@ class Coordinator(AsyncActor):
         for incarnation, member in self._members.items():
             if member.state != DOWN and self._lease_ends[incarnation] <= now:
                 self._look_wanted = True
+        self._tell_untold()
+        late = now - self._settings.hand_off
         for name, table in self._tables.items():
-            if table.deployment.patient:
-                continue  # only the end of its owner's lease frees such a shard
-            for shard in table.pass_over(now - self._settings.hand_off):
+            if table.deployment.patient:  # only its owner, or the end of that one's lease, frees such a shard
+                self._order(table, [HandOffWanted(shard, table.owners[shard]) for shard in table.late(late)])
+                continue
+            for shard in table.pass_over(late):
                 _log.warning(
                     "%s shard %d was not handed off by member %d: passed over", name, shard, table.owners[shard]
                 )
@@ -218,7 +223,7 @@ class Coordinator(AsyncActor):
 
     def _advance(self) -> None:
         """Start what is to be done next, unless something is under way."""
-        if self._busy or not self._post.me:
+        if self._over or self._busy or not self._post.me:
             return
         if not self._loaded:
             self._do("load", self._look(all_allocations=True))
@@ -279,15 +284,15 @@ class Coordinator(AsyncActor):
         for name, incarnation in look.hosting:
             self._hosts.setdefault(name, set()).add(incarnation)
         self._see(look.picture)
+        if self._over:
+            return
         if first and not self._loaded:
             self._loaded = True
             for incarnation in self._live():
                 self._say(incarnation, Leads(self._term, self._post.me))
             self._tell_members()
         for incarnation, name in sorted(self._unanswered):
-            if name in self._tables:
-                homes = [home for home in self._tables[name].homes() if home[1] in self._members]
-                self._tell_homes(name, homes, [incarnation], all_told=True)
+            self._tell_all(name, incarnation)
         self._unanswered.clear()
 
     def _see(self, picture: Picture) -> None:
@@ -296,14 +301,18 @@ class Coordinator(AsyncActor):
             return
         now = self._now()
         before = {(member.incarnation, member.state) for member in self._members.values()}
-        # A picture may be older than what was written here since; but who is down once stays so.
+        # A picture may be older than what was written or read here since; but who is down once stays so, and who has a
+        # higher incarnation than all in it joined later.
         self._down |= {member.incarnation for member in picture.members if member.state == DOWN}
+        newest = max((member.incarnation for member in picture.members), default=0)
+        later = [one for one in self._members.values() if one.incarnation > newest and one.state != DOWN]
+        ends = {member.incarnation: self._lease_ends[member.incarnation] for member in later}
         self._members = {
             member.incarnation: member._replace(state=DOWN) if member.incarnation in self._down else member
-            for member in picture.members
+            for member in (*picture.members, *later)
         }
         self._post.learn(self._members)
-        self._lease_ends = {member.incarnation: now + member.lease_left for member in picture.members}
+        self._lease_ends = ends | {member.incarnation: now + member.lease_left for member in picture.members}
         for incarnation in self._live():
             self._reached.setdefault(incarnation, now)
         if self._loaded and {(member.incarnation, member.state) for member in self._members.values()} != before:
@@ -332,7 +341,8 @@ class Coordinator(AsyncActor):
 
     def _on_down(self, picture: Picture, down: list[int]) -> None:
         for incarnation in down:
-            _log.warning("member %d (%s) is down", incarnation, self._members[incarnation].node)
+            member = self._members.get(incarnation)  # a picture seen meanwhile may be without it already
+            _log.warning("member %d (%s) is down", incarnation, "forgotten" if member is None else member.node)
         self._down.update(down)
         self._dead.difference_update(down)
         self._see(picture)
@@ -344,7 +354,9 @@ class Coordinator(AsyncActor):
             _log.warning("coordinator: more members are out of reach than in reach: the term is given up")
             self._end(Deposed(self._term, isolated=True))
             return
-        under_way = sum(len(table.moving) for table in self._tables.values())
+        # Those of which nobody knows when they end must not keep others from moving.
+        late = self._now() - self._settings.hand_off
+        under_way = sum(len(table.moving) - len(table.late(late)) for table in self._tables.values())
         grants: dict[str, list[Allocation]] = {}
         for name, table in self._tables.items():
             candidates = self._candidates(name)
@@ -385,7 +397,7 @@ class Coordinator(AsyncActor):
             if member.state == DOWN and self._lease_ends[incarnation] > now
         }
 
-    def _order(self, table: ShardTable, wanted: Iterable[Any]) -> None:
+    def _order(self, table: ShardTable, wanted: Iterable[HandOffWanted]) -> None:
         by_owner: dict[int, list[int]] = {}
         for shard, owner in wanted:
             table.ordered(shard, self._now())
@@ -402,7 +414,7 @@ class Coordinator(AsyncActor):
         for name, allocations in grants.items():
             self._tables[name].granted(allocations)
             homes: list[Home] = [(shard, owner, epoch) for shard, owner, epoch in allocations]
-            self._tell_homes(name, homes, sorted(self._routers.get(name, ())))
+            self._tell_homes(name, homes, sorted(self._routers.get(name, set()) & self._live()))
 
     def _let_go(self) -> None:
         """Leaving members that own nothing, or whose shards nobody else can have, may go."""
@@ -436,13 +448,29 @@ class Coordinator(AsyncActor):
         for incarnation in to:
             for part in parts:
                 told = Homes(self._term, name, tuple(part), all_told and part is parts[-1])
-                self._say(incarnation, told)
+                if not self._say(incarnation, told):
+                    self._untold.add((incarnation, name))
+                    break
 
-    def _say(self, incarnation: int, message: Any) -> None:
+    def _tell_untold(self) -> None:
+        """What did not fit into a link that stands: a new one would make its region register again."""
+        untold = {one for one in self._untold if one[0] in self._live()}
+        self._untold = {one for one in untold if not self._reaches(one[0])}
+        for incarnation, name in sorted(untold - self._untold):
+            self._tell_all(name, incarnation)
+
+    def _tell_all(self, name: str, incarnation: int) -> None:
+        if name in self._tables:
+            homes = [home for home in self._tables[name].homes() if home[1] in self._members]
+            self._tell_homes(name, homes, [incarnation], all_told=True)
+
+    def _say(self, incarnation: int, message: Any) -> bool:
         try:
             self._post.send(incarnation, message)
         except Unreachable as error:  # it registers again when it is reached, and gets all there is to know
             _log.debug("coordinator: %s not sent to member %d: %s", type(message).__name__, incarnation, error)
+            return False
+        return True
 
     # --- who is there
 
@@ -467,6 +495,7 @@ class Coordinator(AsyncActor):
         return gone * 2 > len(others) + 1
 
     def _end(self, why: Deposed) -> None:
+        self._over = True
         self.send(self._membership, why)
         self.send(self.myAddress, ActorExitRequest())
 

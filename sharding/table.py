@@ -104,9 +104,13 @@ class ShardTable:
         known = 0 <= shard < len(self.owners)
         return known and self.owners[shard] == owner and self.epochs[shard] == epoch
 
+    def late(self, before: float) -> list[int]:
+        """The shards whose hand-off was ordered before that time."""
+        return [shard for shard, since in self.moving.items() if since <= before]
+
     def pass_over(self, before: float) -> list[int]:
         """Free the shards whose hand-off was ordered before that time; returns them."""
-        late = [shard for shard, since in self.moving.items() if since <= before]
+        late = self.late(before)
         for shard in late:
             del self.moving[shard]
             self._free.add(shard)
@@ -132,8 +136,8 @@ class ShardTable:
         step = Step()
         for shard, node in enumerate(planned.owners):
             target = incarnations.get(node, 0) if node is not None else 0
-            if target and self._grant_now(shard, target, names):
-                step.grants.append(self._grant(shard, target))
+            if target and self._grant_now(shard, names, candidates):
+                step.grants.append(self._grant(shard, target, candidates))
             elif target and shard in self.moving:
                 self._targets[shard] = target
         for move in planned.moves:
@@ -164,15 +168,15 @@ class ShardTable:
     def _is_settled(self, shard: int) -> bool:
         return shard not in self.moving and shard not in self._free and shard not in self._stale
 
-    def _grant_now(self, shard: int, target: int, names: Mapping[int, str]) -> bool:
+    def _grant_now(self, shard: int, names: Mapping[int, str], candidates: Collection[int]) -> bool:
+        owner = self.owners[shard]
+        if owner not in names:  # nobody is left to hand it off
+            return True
         if shard in self.moving:
-            return self.owners[shard] not in names  # its owner died meanwhile: nobody is left to hand it off
-        if shard in self._free:
-            return True
-        if shard in self._stale:
-            return True
-        return self.owners[shard] not in names
+            return False
+        return shard in self._free or (shard in self._stale and owner in candidates)
 
-    def _grant(self, shard: int, target: int) -> Allocation:
-        owner = self.owners[shard] if shard in self._stale and shard not in self._free else target
-        return Allocation(shard, owner, max(self.epochs[shard], self._stale.get(shard, 0)) + 1)
+    def _grant(self, shard: int, target: int, candidates: Collection[int]) -> Allocation:
+        owner = self.owners[shard]
+        stays = shard in self._stale and shard not in self._free and owner in candidates
+        return Allocation(shard, owner if stays else target, max(self.epochs[shard], self._stale.get(shard, 0)) + 1)
