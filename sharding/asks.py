@@ -106,6 +106,13 @@ class RemoteAsks:
 
     # --- what links say
 
+    def gone(self, owner: int, why: str) -> None:
+        """The process of `owner` is no more: whatever it still had, by whichever way it came there, is not answered."""
+        for number, ask in list(self._asks.items()):
+            if ask.owner == owner:
+                del self._asks[number]
+                ask.sender.fail(DiedUnanswered(why))
+
     def lost(self, owner: int, first_unsent: int, why: str) -> list[Unsent]:
         """The connection to `owner` ended: fail what may have arrived; return, in order, what never left."""
         unsent = []

@@ -48,7 +48,7 @@ from sharding.region import GONE, LOST, THERE, CoordinatorChanged, Joined, PeerC
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
-from sharding.store.errors import ClusterStoreError
+from sharding.store.errors import ClusterStoreError, LeaseLost
 from sharding.store.records import DOWN, Deployment, Member, Picture, Seat
 
 _log = logging.getLogger(__name__)
@@ -114,6 +114,8 @@ class Cluster:
         self.term = 0
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
+        self._departed: set[int] = set()
+        self._former: dict[int, Member] = {}
         self._coordinator: int | None = None
         self._strategy = strategy or RingAllocation()
         self._on_owned = on_owned or _unrecorded
@@ -173,11 +175,15 @@ class Cluster:
         while True:
             me = self.me
             if me or not hosts:
-                await self.store.deploy(deployment, host=me if hosts else None)
-                if me == self.me:
-                    return
-            else:
-                await asyncio.sleep(REDEPLOY_PAUSE)
+                try:
+                    await self.store.deploy(deployment, host=me if hosts else None)
+                except LeaseLost:  # the next renewal notices that, too, and joins anew
+                    _log.info("node %r is no member now: it deploys %s when it is again", self.node, deployment.name)
+                else:
+                    if me == self.me:
+                        return
+                    continue
+            await asyncio.sleep(REDEPLOY_PAUSE)
 
     async def leave(self, seconds: float) -> None:
         """Hand all shards off, for at most `seconds`, stop what is left, and give the lease back."""
@@ -199,8 +205,7 @@ class Cluster:
         me = self.me
         self.engine.run_queue.guard = None
         self.term_lost()
-        if self._redeploying is not None:
-            self._redeploying.cancel()
+        self._stop_redeploying()
         try:
             await self._drain(seconds)
             self.engine.tell(self._membership, Left())
@@ -240,7 +245,12 @@ class Cluster:
         if not self._joined.done():
             self._joined.set_result(None)
         elif self._deployed:
+            self._stop_redeploying()
             self._redeploying = self.engine.loop.create_task(self._redeploy(self.me), name="redeploy")
+
+    def _stop_redeploying(self) -> None:
+        if self._redeploying is not None:
+            self._redeploying.cancel()
 
     async def _redeploy(self, me: int) -> None:
         for one in list(self._deployed.values()):
@@ -261,7 +271,8 @@ class Cluster:
         for one in self._deployed.values():
             one.routes.forget_homes()
             self.engine.tell(one.region, Suspended(at_once=True))
-        self.members = {}
+        self._former, self.members = self._former | self.members, {}
+        self._stop_redeploying()
         if self._may_leave is not None and not self._may_leave.done():
             self._may_leave.set_result(None)
 
@@ -272,9 +283,15 @@ class Cluster:
 
     def members_changed(self, members: dict[int, Member]) -> None:
         """See `Household`."""
-        live = {one: member for one, member in members.items() if member.state != DOWN}
-        gone = sorted(self.members.keys() - live.keys() - {self.me})
+        # News overtake each other: who has left does not come back, and who has a higher incarnation joined later.
+        self._departed |= {one for one, member in members.items() if member.state == DOWN}
+        newest = max(members, default=0)
+        later = {one: member for one, member in self.members.items() if one > newest}
+        live = {one: member for one, member in (members | later).items() if one not in self._departed}
+        known, self._former = self._former | self.members, {}
+        gone = sorted(known.keys() - live.keys() - {self.me})
         new = sorted(live.keys() - self.members.keys())
+        self._departed.update(gone)
         self.members = live
         self._dead &= live.keys()
         for incarnation in new:
@@ -283,6 +300,7 @@ class Cluster:
             self._suspend(incarnation)
             if self._links is not None:
                 self._links.drop(incarnation)
+            self._asks.gone(incarnation, f"member {incarnation} is gone")
         if self._links is not None and self._leading is not None:
             self._link_all()
         if self._coordinator in new:
@@ -426,6 +444,7 @@ class Cluster:
         _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
         self._dead.add(incarnation)
         self._suspend(incarnation)
+        self._asks.gone(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}")
         if self._membership is not None:
             self.engine.tell(self._membership, Gone(incarnation))
         if self._leading is not None:

@@ -153,7 +153,7 @@ class Membership(AsyncActor):
                 self._on_joined(message.sent_at, message.outcome)
             case WakeupMessage(payload=("renew", planned)) if planned == self._planned:
                 self._renew()
-            case WakeupMessage(payload="check"):
+            case WakeupMessage(payload=("check", incarnation)) if incarnation == self._me:
                 self._check()
             case _Renewed() if message.incarnation == self._me:
                 self._on_renewed(message.sent_at, message.outcome)
@@ -246,7 +246,7 @@ class Membership(AsyncActor):
         self.guard()
         if self._phase in (MEMBER, LEAVING):
             left = self._lease.usable_until - self._ports.clock()
-            self.wakeupAfter(max(left, 0.0) + 0.01, "check")
+            self.wakeupAfter(max(left, 0.0) + 0.01, ("check", self._me))
 
     def _lose(self) -> None:
         leaving = self._phase == LEAVING
@@ -318,7 +318,7 @@ class Membership(AsyncActor):
         elif outcome.value is None:
             if self._term == seen:  # somebody else was quicker, or the holder lives: the next renewal tells
                 self._renew_in(0.1 + 0.1 * self._ports.draw())
-        else:
+        elif outcome.value > self._term or (outcome.value == self._term and self._coordinator == self._me):
             self._lead(outcome.value)
 
     def _lead(self, term: int) -> None:
@@ -356,12 +356,14 @@ class Membership(AsyncActor):
             term = self._term
             self.pipe_to_self(self._store.resign(term), lambda _: News(Resigned(term)))
         else:
+            self._set_coordinator(self._term, None)  # who it is instead, the store says
             self._renew()
 
     # --- leaving
 
     def _on_leave(self) -> None:
         if self._phase != MEMBER:
+            self._phase = GONE  # what is outside does not join anew
             self._household.leaving_said(None)
             return
         self._phase = LEAVING
