@@ -233,8 +233,10 @@ class ClusterNode:
                 await projection.stop()
             await self._drain()
             if self._cluster is not None:
-                await self._cluster.leave(max(0.0, end - self._engine.loop.time()))
-            await self._close_journals()
+                await self._cluster.hand_off(max(0.0, end - self._engine.loop.time()))
+            await self._close_journals()  # before shards stop at once: what never went to the store is told as that
+            if self._cluster is not None:
+                await self._cluster.leave()
         finally:
             await self._release(self._engine)
 

@@ -7,7 +7,6 @@ holds the term) and a region per type, all actors. Everything here runs on the l
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ class Deployed:
 
 
 class Cluster:
-    """One node's membership in a cluster, from `start` to `leave`.
+    """One node's membership in a cluster, from `start` by way of `hand_off` to `leave`.
 
     Args:
         engine: runs the actors.
@@ -185,8 +184,8 @@ class Cluster:
                     continue
             await asyncio.sleep(REDEPLOY_PAUSE)
 
-    async def leave(self, seconds: float) -> None:
-        """Hand all shards off, for at most `seconds`, stop what is left, and give the lease back."""
+    async def hand_off(self, seconds: float) -> None:
+        """Begin to leave: hand all shards off, and finish what is left here without haste, for at most `seconds`."""
         if self._membership is None:
             return
         end = self.engine.loop.time() + seconds
@@ -197,17 +196,19 @@ class Cluster:
                 await self._may_leave
         except TimeoutError:
             _log.warning("node %r leaves although not all its shards could be handed off", self.node)
-        await self._stop(max(0.0, end - self.engine.loop.time()))
+        self._stop_redeploying()
+        await self._drained(max(0.0, end - self.engine.loop.time()), at_once=False)
 
-    async def _stop(self, seconds: float) -> None:
-        """Stop what is left here, softly for at most `seconds`."""
-        assert self._membership is not None, "started"
+    async def leave(self) -> None:
+        """Stop what is left here, at once, and give the lease back. `hand_off` comes before it."""
+        if self._membership is None:
+            return
         me = self.me
         self.engine.run_queue.guard = None
         self.term_lost()
-        self._stop_redeploying()
         try:
-            await self._drain(seconds)
+            if not await self._drained(AT_ONCE_SECONDS, at_once=True):
+                _log.warning("node %r: some shards could not be stopped", self.node)
             self.engine.tell(self._membership, Left())
             if me:
                 await self.store.leave(me)
@@ -224,16 +225,16 @@ class Cluster:
         if with_store:
             await self.store.close()
 
-    async def _drain(self, seconds: float) -> None:
-        for at_once, patience in ((False, seconds), (True, AT_ONCE_SECONDS)):
-            for one in self._deployed.values():
-                self.engine.tell(one.region, Suspended(at_once))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    for one in self._deployed.values():
-                        await one.routes.vacated()
-                    return
-        _log.warning("node %r: some shards could not be stopped", self.node)
+    async def _drained(self, seconds: float, *, at_once: bool) -> bool:
+        for one in self._deployed.values():
+            self.engine.tell(one.region, Suspended(at_once))
+        try:
+            async with asyncio.timeout(seconds):
+                for one in self._deployed.values():
+                    await one.routes.vacated()
+        except TimeoutError:
+            return False
+        return True
 
     # --- `Household`: what the membership tells
 
