@@ -78,6 +78,9 @@ class Caller:
         for answer in self._answers.values():
             answer.set_exception(ConnectionError("the link was lost"))
 
+    def unheard(self, incarnation: int) -> None:
+        """`lost` has said it."""
+
     def dead(self, link: Link, reason: str) -> None:
         """`lost` has said it."""
 
@@ -98,6 +101,9 @@ class Answerer:
 
     def lost(self, link: Link, first_unsent: int) -> None:
         """The caller has gone, or comes."""
+
+    def unheard(self, incarnation: int) -> None:
+        """The same."""
 
     def dead(self, link: Link, reason: str) -> None:
         """The same."""

@@ -24,9 +24,10 @@ class RemoteAsk:
         routes: takes the envelope back if it never left this process, and unpacks the answer.
         owner: the member that has it, as far as is known.
         serial: its number on the link to `owner`; None once it was sent on to another.
+        doubtful: the connection it went by is over; only an answer that is on its way already can still come.
     """
 
-    __slots__ = ("envelope", "owner", "routes", "sender", "serial")
+    __slots__ = ("doubtful", "envelope", "owner", "routes", "sender", "serial")
 
     def __init__(self, sender: ReplyAddress, envelope: Envelope, routes: Routes, owner: int) -> None:
         self.sender = sender
@@ -34,6 +35,7 @@ class RemoteAsk:
         self.routes = routes
         self.owner = owner
         self.serial: int | None = None
+        self.doubtful = False
 
 
 class Unsent(NamedTuple):
@@ -102,26 +104,32 @@ class RemoteAsks:
         """It was sent on: from now on its fate is tied to another member."""
         ask = self._asks.get(number)
         if ask is not None:
-            ask.owner, ask.serial = owner, None
+            ask.owner, ask.serial, ask.doubtful = owner, None, False
 
     # --- what links say
 
-    def gone(self, owner: int, why: str) -> None:
-        """The process of `owner` is no more: whatever it still had, by whichever way it came there, is not answered."""
-        for number, ask in list(self._asks.items()):
-            if ask.owner == owner:
-                del self._asks[number]
-                ask.sender.fail(DiedUnanswered(why))
-
-    def lost(self, owner: int, first_unsent: int, why: str) -> list[Unsent]:
-        """The connection to `owner` ended: fail what may have arrived; return, in order, what never left."""
+    def lost(self, owner: int, first_unsent: int) -> list[Unsent]:
+        """The connection to `owner` ended: doubt what may have arrived; return, in order, what never left."""
         unsent = []
         for number, ask in list(self._asks.items()):
             if ask.owner != owner:
                 continue
-            del self._asks[number]
             if ask.serial is not None and ask.serial >= first_unsent:
+                del self._asks[number]
                 unsent.append(Unsent(ask.routes, ask.envelope, ask.sender))
             else:
-                ask.sender.fail(DiedUnanswered(why))
+                ask.doubtful = True
         return unsent
+
+    def doubt(self, owner: int) -> None:
+        """The process of `owner` is no more: what it still has is answered now, by what is on its way, or never."""
+        for ask in self._asks.values():
+            if ask.owner == owner:
+                ask.doubtful = True
+
+    def give_up(self, owner: int, why: str) -> None:
+        """Nothing from `owner` is on its way any more: fail what is in doubt."""
+        for number, ask in list(self._asks.items()):
+            if ask.owner == owner and ask.doubtful:
+                del self._asks[number]
+                ask.sender.fail(DiedUnanswered(why))

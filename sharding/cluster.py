@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from thespian.actors import ActorExitRequest
 
@@ -56,6 +56,7 @@ LinksFactory = Callable[["Cluster"], Links]
 OnOwned = Callable[[str, int, int, bool], None]
 REDEPLOY_PAUSE = 0.2
 AT_ONCE_SECONDS = 1.0
+HEARING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class Deployed:
     hosts: bool
     region: Address
     routes: Routes
+
+
+class _ListeningOut(NamedTuple):
+    why: str
+    drop: bool
+    timer: asyncio.TimerHandle
 
 
 class Cluster:
@@ -113,6 +120,7 @@ class Cluster:
         self.term = 0
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
+        self._listening_out: dict[int, _ListeningOut] = {}
         self._departed: set[int] = set()
         self._former: dict[int, Member] = {}
         self._coordinator: int | None = None
@@ -220,6 +228,9 @@ class Cluster:
     async def close(self, *, with_store: bool) -> None:
         """Release links and, if asked to, the store; also after a start that failed."""
         self.engine.run_queue.guard = None
+        for waiting in self._listening_out.values():
+            waiting.timer.cancel()
+        self._listening_out.clear()
         if self._links is not None:
             await self._links.close()
         if with_store:
@@ -299,9 +310,8 @@ class Cluster:
             self._tell_regions(PeerChanged(incarnation, THERE))
         for incarnation in gone:
             self._suspend(incarnation)
-            if self._links is not None:
-                self._links.drop(incarnation)
-            self._asks.gone(incarnation, f"member {incarnation} is gone")
+            self._asks.doubt(incarnation)
+            self._listen_out(incarnation, f"member {incarnation} is gone", drop=True)
         if self._links is not None and self._leading is not None:
             self._link_all()
         if self._coordinator in new:
@@ -428,10 +438,11 @@ class Cluster:
         peer = link.peer
         why = f"the connection to {peer.node} at {peer.host}:{peer.port} was lost"
         unsent: dict[tuple[str, int], list[tuple[Envelope, Address]]] = {}
-        for routes, envelope, sender in self._asks.lost(peer.incarnation, first_unsent, why):
+        for routes, envelope, sender in self._asks.lost(peer.incarnation, first_unsent):
             unsent.setdefault((routes.name, envelope.shard), []).append((envelope, sender))
         for (name, shard), waiting in unsent.items():
             self._deployed[name].routes.put_back(shard, waiting)
+        self._listen_out(peer.incarnation, why, drop=False)
         # If its process is dead we hear that next, and what was put back goes on waiting.
         self.engine.loop.call_soon(self._tell_regions, PeerChanged(peer.incarnation, LOST))
 
@@ -445,11 +456,39 @@ class Cluster:
         _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
         self._dead.add(incarnation)
         self._suspend(incarnation)
-        self._asks.gone(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}")
+        self._asks.doubt(incarnation)
+        self._listen_out(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}", drop=False)
         if self._membership is not None:
             self.engine.tell(self._membership, Gone(incarnation))
         if self._leading is not None:
             self.engine.tell(self._leading, PeerDead(incarnation))
+
+    def unheard(self, incarnation: int) -> None:
+        """See `LinkListener`."""
+        waiting = self._listening_out.pop(incarnation, None)
+        if waiting is not None:
+            waiting.timer.cancel()
+            self._heard_out(incarnation, waiting.why, waiting.drop)
+
+    def _listen_out(self, incarnation: int, why: str, *, drop: bool) -> None:
+        """Give up what is in doubt at a member, and perhaps drop it, once nothing of it can be on its way any more.
+
+        Answers come on another connection than the one that ended, and are read before its end is.
+        """
+        waiting = self._listening_out.get(incarnation)
+        if waiting is not None:
+            self._listening_out[incarnation] = waiting._replace(drop=drop or waiting.drop)
+            return
+        if self._links is None or not self._links.hears(incarnation):
+            self._heard_out(incarnation, why, drop)
+            return
+        timer = self.engine.loop.call_later(HEARING_SECONDS, self.unheard, incarnation)
+        self._listening_out[incarnation] = _ListeningOut(why, drop, timer)
+
+    def _heard_out(self, incarnation: int, why: str, drop: bool) -> None:
+        self._asks.give_up(incarnation, why)
+        if drop and self._links is not None:
+            self._links.drop(incarnation)
 
     def _suspend(self, incarnation: int) -> None:
         """Let what goes to a member that is gone wait for its successors."""

@@ -58,6 +58,10 @@ class Links:
         """Counters since the start."""
         return self._office.traffic
 
+    def hears(self, incarnation: int) -> bool:
+        """Whether there is a connection on which the member sends to this node."""
+        return incarnation in self._incoming
+
     def status(self) -> LinksStatus:
         """All links at this moment."""
         links = [link.status() for link in self._links.values()]
@@ -199,6 +203,7 @@ class Links:
         self._unproved.pop(connection, None)
         if connection.dialler is not None and self._incoming.get(connection.dialler.incarnation) is connection:
             del self._incoming[connection.dialler.incarnation]
+            self._office.listener.unheard(connection.dialler.incarnation)
 
 
 def _node(node: str) -> str:

@@ -50,6 +50,9 @@ class Heard:
     def lost(self, link: Link, first_unsent: int) -> None:
         self._tell("lost", link, first_unsent)
 
+    def unheard(self, incarnation: int) -> None:
+        self._tell("unheard", incarnation)
+
     def dead(self, link: Link, reason: str) -> None:
         self._tell("dead", link, reason)
 
