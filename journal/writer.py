@@ -2,6 +2,10 @@
 
 While a batch is being committed the next one gathers, so the batch grows with the load and a lone caller never waits
 for company. One batch is in flight at a time, which keeps every shard's order (the contract of `JournalStore.append`).
+
+Callers that were answered together come back together. Were all of them in each batch, the program would idle while the
+store works, and the store while the program prepares their next commands. So a batch takes half of the load, counted as
+those who wait and those just answered: the two halves take turns, and both sides always have work.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ Outcome: TypeAlias = Appended | JournalError
 OnOutcome: TypeAlias = Callable[[Outcome], None]
 OnGrowth: TypeAlias = Callable[[int, int], None]
 
+WORTH_A_COMMIT = 32  # appends; fewer are not taken apart
 CANCEL_SECONDS = 1.0  # how long a store may take to give up a batch
 
 _log = logging.getLogger(__name__)
@@ -110,14 +115,21 @@ class GroupCommit:
 
     async def _flush(self) -> None:
         try:
+            size = 0
             while self._waiting:
-                size = min(len(self._waiting), self._max_batch)
+                size = self._next_size(size)
                 await self._commit([self._waiting.popleft() for _ in range(size)])
         except asyncio.CancelledError:
             self._refuse_waiting()
             raise
         finally:
             self._flusher = None
+
+    def _next_size(self, before: int) -> int:
+        """How many of those who wait go next, behind a batch of `before`: half of both, when that is worth a commit."""
+        waiting = len(self._waiting)
+        half = (waiting + before + 1) // 2
+        return min(waiting if half < WORTH_A_COMMIT else half, waiting, self._max_batch)
 
     def _refuse_waiting(self) -> None:
         batch = list(self._waiting)

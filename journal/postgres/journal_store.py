@@ -37,7 +37,8 @@ class PostgresJournal(JournalStore):
         self.name = name
         self.shard_count = shard_count
         self._sql = cache(lambda file: statement(file, schema, name))
-        self._append_one, self._append_batch = self._sql("append_one"), self._sql("append_batch")
+        self._append_one, self._append_next = self._sql("append_one"), self._sql("append_next")
+        self._append_batch = self._sql("append_batch")
         self._appending = appending
         self._others = others
         self._known = Known()
@@ -62,17 +63,22 @@ class PostgresJournal(JournalStore):
         """Write the batch by one statement, or nothing and return None: it must be judged."""
         self._known.on(link.server_started)
         if len(batch) == 1 and len(batch[0].events) == 1:
-            return await self._append_single(link, batch[0])
-        whole = WholeBatch(batch, self._known)
-        rows = await self._committed(link, self._append_batch, whole.arguments) if whole.fits else []
-        if not rows:
-            return None
-        self._known.note(batch)
-        return whole.outcomes(rows)
+            outcomes = await self._append_single(link, batch[0])
+        else:
+            whole = WholeBatch(batch, self._known)
+            rows = await self._committed(link, self._append_batch, whole.arguments) if whole.fits else []
+            outcomes = whole.outcomes(rows) if rows else None
+        if outcomes is not None:
+            self._known.note(batch)
+        return outcomes
 
     async def _append_single(self, link: Link, append: Append) -> Outcomes | None:
         shard, epoch, key, seq_nr, events = append
-        rows = await self._committed(link, self._append_one, (shard, epoch, key, seq_nr, *events[0]))
+        arguments = [shard, epoch, key, seq_nr, *events[0]]
+        if self._known.last.get(key, 0) >= seq_nr - 1:
+            rows = await self._committed(link, self._append_next, [*arguments, self._known.server_started])
+        else:
+            rows = await self._committed(link, self._append_one, arguments)
         return [Appended(shard, rows[0][0])] if rows else None
 
     async def _committed(self, link: Link, sql: str, arguments: Sequence[Any]) -> list[Any]:

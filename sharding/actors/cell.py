@@ -157,7 +157,7 @@ class Cell(ActorRef):
     def _turn(self, message: Any, sender: ActorAddress) -> None:
         try:
             result = self.instance.receiveMessage(message, sender)  # type: ignore[union-attr]
-            if result is not None or self.waits is not None:
+            if result is not None or (self.waits is not None and self.waits.watched):
                 self._watch(result)
             return
         except _FAILURES:

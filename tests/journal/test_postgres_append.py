@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from journal.errors import Conflict
 from journal.memory import MemoryDatabase
 from journal.postgres import batch as batches
 from journal.postgres.statements import statement
@@ -83,6 +84,27 @@ async def test_a_second_program_that_went_on_meanwhile_is_met_with_a_conflict(po
         outcomes = await append(store, appending("a", 2, b"ours"), appending("b", 2))
         assert [type(outcome).__name__ for outcome in outcomes] == ["Conflict", "Appended"]
         assert places(await log(store))[-1] == (5, "b", 2)
+
+
+async def test_a_single_append_on_a_number_that_was_taken_meanwhile_is_a_conflict(postgres_url: str) -> None:
+    async with opened_store(postgres_url) as store, opened_store(postgres_url, claim=False) as other:
+        await written(store, appending("a", 1))
+        await written(other, appending("a", 2, b"theirs"), appending("b", 1))
+        for late in (appending("a", 2, b"ours"), appending("b", 1, b"ours")):
+            (outcome,) = await append(store, late)
+            assert isinstance(outcome, Conflict)
+        assert places(await log(store)) == [(1, "a", 1), (2, "a", 2), (3, "b", 1)]
+
+
+async def test_a_single_append_trusts_nothing_that_another_server_committed(postgres_url: str) -> None:
+    """A standby that was promoted may lack what this program saw committed: going on behind it would leave a hole."""
+    async with opened_store(postgres_url) as store:
+        await written(store, appending("a", 1))
+        store._known.last["a"] = 2
+        store._known.server_started = datetime(2000, 1, 1, tzinfo=UTC)
+        (outcome,) = await append(store, appending("a", 3))
+        assert isinstance(outcome, Conflict)
+        assert await written(store, appending("a", 2)) == [Appended(0, 2)]
 
 
 async def test_updates_of_a_shards_row_stay_on_its_page(postgres_url: str) -> None:

@@ -84,6 +84,26 @@ async def test_what_arrives_during_a_commit_goes_into_the_next(faulty: FaultyDat
     assert [len(batch) for batch in faulty.batches] == [1, 10]
 
 
+@pytest.mark.parametrize(
+    ("first", "behind", "sizes"),
+    [(100, 0, [50, 50]), (62, 0, [62]), (10, 90, [10, 50, 40]), (90, 10, [45, 50, 5]), (1, 60, [1, 60])],
+)
+async def test_a_large_load_goes_in_halves_that_take_turns(
+    faulty: FaultyDatabase, store: JournalStore, first: int, behind: int, sizes: list[int]
+) -> None:
+    """While one half is being committed, the callers of the other prepare what comes next."""
+    writer, outcomes = GroupCommit(store), Outcomes()
+    gate = faulty.block("append")
+    for seq_nr in range(1, first + 1):
+        writer.submit(appending("a", seq_nr), outcomes.append)
+    await gate.reached()
+    for seq_nr in range(first + 1, first + behind + 1):
+        writer.submit(appending("a", seq_nr), outcomes.append)
+    gate.release()
+    assert await outcomes.all(first + behind) == [Appended(0, offset) for offset in range(1, first + behind + 1)]
+    assert [len(batch) for batch in faulty.batches] == sizes
+
+
 async def test_batches_have_a_largest_size(faulty: FaultyDatabase, store: JournalStore) -> None:
     writer, outcomes = GroupCommit(store, max_batch=4), Outcomes()
     for seq_nr in range(1, 11):
