@@ -31,17 +31,18 @@ class Known:
             self.last.clear()
             self.server_started = server_started
 
-    def note(self, batch: Sequence[Append]) -> None:
-        """Remember that `batch` was committed."""
-        if len(self.last) + len(batch) > REMEMBERED:
+    def note(self, last: Mapping[str, int]) -> None:
+        """Remember that events were committed, up to a `last` one of each entity."""
+        if len(self.last) + len(last) > REMEMBERED:
             self.last.clear()
-        self.last.update([(append.key, append.seq_nr + len(append.events) - 1) for append in batch])
+        self.last.update(last)
 
 
 class WholeBatch:
     """A batch that is to be written as a whole: arguments and answer of append_batch.sql.
 
-    `fits` is False if that statement cannot serve: something is wrong within the batch, or it is too large.
+    `fits` is False if that statement cannot serve: something is wrong within the batch, or it is too large. `last` is
+    the last sequence number that each entity will have.
     """
 
     def __init__(self, batch: Sequence[Append], known: Known) -> None:
@@ -51,6 +52,7 @@ class WholeBatch:
         self._counts: dict[int, int] = {}
         self._ends: list[int] = []
         self._unknown: dict[str, int] = {}
+        self.last: dict[str, int] = {}
         self.fits = self._look_through(zip(self._shards, epochs, keys, seq_nrs, sizes, strict=True), known.last)
         if self.fits:
             type_names, versions, payloads, metadata = zip(*chain.from_iterable(news), strict=True)
@@ -69,7 +71,7 @@ class WholeBatch:
 
     def _look_through(self, appends: Iterable[tuple[int, int, str, int, int]], seen: Mapping[str, int]) -> bool:
         """Count the events of each shard; say if the appends of each entity and each shard go together."""
-        held, counts, last = self._held, self._counts, dict[str, int]()
+        held, counts, last = self._held, self._counts, self.last
         for shard, epoch, key, seq_nr, size in appends:
             before = seq_nr - 1
             if key not in last:

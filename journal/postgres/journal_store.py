@@ -63,14 +63,13 @@ class PostgresJournal(JournalStore):
         """Write the batch by one statement, or nothing and return None: it must be judged."""
         self._known.on(link.server_started)
         if len(batch) == 1 and len(batch[0].events) == 1:
-            outcomes = await self._append_single(link, batch[0])
-        else:
-            whole = WholeBatch(batch, self._known)
-            rows = await self._committed(link, self._append_batch, whole.arguments) if whole.fits else []
-            outcomes = whole.outcomes(rows) if rows else None
-        if outcomes is not None:
-            self._known.note(batch)
-        return outcomes
+            return await self._append_single(link, batch[0])
+        whole = WholeBatch(batch, self._known)
+        rows = await self._committed(link, self._append_batch, whole.arguments) if whole.fits else []
+        if not rows:
+            return None
+        self._known.note(whole.last)
+        return whole.outcomes(rows)
 
     async def _append_single(self, link: Link, append: Append) -> Outcomes | None:
         shard, epoch, key, seq_nr, events = append
@@ -79,7 +78,10 @@ class PostgresJournal(JournalStore):
             rows = await self._committed(link, self._append_next, [*arguments, self._known.server_started])
         else:
             rows = await self._committed(link, self._append_one, arguments)
-        return [Appended(shard, rows[0][0])] if rows else None
+        if not rows:
+            return None
+        self._known.note({key: seq_nr})
+        return [Appended(shard, rows[0][0])]
 
     async def _committed(self, link: Link, sql: str, arguments: Sequence[Any]) -> list[Any]:
         fetch = await self._prepared(link, sql)
