@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from aecorpy import AecorError, ClusterNode, Unavailable
+from aecorpy import AecorError, BadPayload, ClusterNode, Unavailable
 from aecorpy.demo.booking import Booking, BookingPlaced, BookingStatus, Seat
 from aecorpy.demo.booking.rejections import BookingIsDenied
 from aecorpy.demo.caller import Caller, LifeEnds
@@ -21,7 +21,7 @@ from aecorpy.demo.tickets import Plan, check, heads, send
 from aecorpy.projection import ProjectionStatus, TagStatus
 from journal.memory import MemoryDatabase
 from journal.records import ShardHead
-from tests.faulty_store import Fault, FaultyDatabase, fenced, lost_after, lost_before, unavailable
+from tests.faulty_store import Fails, Fault, FaultyDatabase, fenced, lost_after, lost_before, unavailable
 
 SEATS = (Seat("A", 1),)
 PLACED = BookingPlaced("c-1", "x-1", SEATS)
@@ -139,11 +139,20 @@ async def test_answers_that_nobody_expected_are_written_down(desk: Desk) -> None
 
 
 async def test_a_technical_no_is_written_down(desk: Desk, faulty: FaultyDatabase) -> None:
-    faulty.on("append", fenced())
+    faulty.on("append", Fails(BadPayload("the store does not like it")))
     with pytest.raises(LifeEnds):
         await _place(desk)
     assert desk.answers() == [Answer.NO]
-    assert desk.ledger.surprises[0].startswith("booking r-1, command 1: failed with Fenced(")
+    assert desk.ledger.surprises[0].startswith("booking r-1, command 1: failed with BadPayload(")
+
+
+async def test_a_shard_that_was_taken_over_is_asked_back_and_the_command_repeated(
+    desk: Desk, faulty: FaultyDatabase
+) -> None:
+    faulty.on("append", fenced())
+    await _place(desk)
+    assert desk.answers()[-1] == Answer.ACKNOWLEDGED
+    assert (desk.ledger.surprises, desk.ledger.given_up) == ([], {})
 
 
 def _status(offset: int, error: str | None = None, failing: str | None = None) -> ProjectionStatus:
