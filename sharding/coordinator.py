@@ -100,6 +100,10 @@ class _StepEnded(NamedTuple):
     outcome: Outcome[Any]
 
 
+class _MovesNoted(NamedTuple):
+    outcome: Outcome[None]
+
+
 class Coordinator(AsyncActor):
     """See above.
 
@@ -143,6 +147,8 @@ class Coordinator(AsyncActor):
         self._loaded = False
         self._look_wanted = True
         self._granting: dict[str, list[Allocation]] = {}
+        self._noted: dict[str, list[int]] | None = {}  # the store has none under a new term; None: it is not known
+        self._noting = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the coordinator."""
@@ -161,8 +167,9 @@ class Coordinator(AsyncActor):
             case WakeupMessage():
                 self._on_tick()
             case MovingWanted():
-                moving = {name: sorted(table.moving) for name, table in self._tables.items() if table.moving}
-                self.send(sender, Moving(moving))
+                self.send(sender, Moving(self._moving()))
+            case _MovesNoted(outcome):
+                self._on_moves_noted(outcome)
             case "start":
                 self.wakeupAfter(TICK_SECONDS)
             case ActorExitRequest():
@@ -218,6 +225,27 @@ class Coordinator(AsyncActor):
                 _log.warning(
                     "%s shard %d was not handed off by member %d: passed over", name, shard, table.owners[shard]
                 )
+        self._note_moves()
+
+    # --- what is under way, for whoever looks at the cluster
+
+    def _moving(self) -> dict[str, list[int]]:
+        return {name: sorted(table.moving) for name, table in self._tables.items() if table.moving}
+
+    def _note_moves(self) -> None:
+        """Beside the steps, so that nothing waits for it; what it says may be a tick old."""
+        moving = self._moving()
+        if self._loaded and not self._noting and moving != self._noted:
+            self._noting, self._noted = True, moving
+            self.pipe_to_self(self._store.note_moves(self._term, moving), _MovesNoted)
+
+    def _on_moves_noted(self, outcome: Outcome[None]) -> None:
+        self._noting = False
+        if isinstance(outcome.error, TermOver):
+            self._end(Deposed(self._term))
+        elif outcome.error is not None:
+            self._noted = None  # said again at the next tick
+            _log.debug("coordinator: what is under way could not be noted: %s", outcome.error)
 
     # --- steps
 

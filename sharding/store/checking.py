@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sharding.store.errors import DeploymentMismatch, InvalidClusterName
 from sharding.store.records import Allocation, Deployment, Seat
@@ -77,6 +77,17 @@ def checked_allocations(name: str, allocations: Sequence[Allocation]) -> Sequenc
         if max(abs(owner), abs(epoch)) > LARGEST:
             raise ValueError(f"{name} shard {shard}: owner {owner}, epoch {epoch}: numbers end at 2**63 - 1")
     return allocations
+
+
+def checked_moves(moves: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """Shards under way, as they are kept: sorted, without types that have none.
+
+    Raises:
+        ValueError: a name cannot be stored.
+    """
+    for name in moves:
+        _check_text("type", name)
+    return {name: sorted(moves[name]) for name in sorted(moves) if moves[name]}
 
 
 def check_shards(name: str, shard_count: int | None, allocations: Sequence[Allocation]) -> None:

@@ -16,7 +16,7 @@ Any method may raise `StoreUnavailable` (nothing happened) or, where it writes, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sharding.store.records import Allocation, Deployment, Hosting, Member, Picture, Seat
 
@@ -86,6 +86,24 @@ class ClusterStore(ABC):
     @abstractmethod
     async def resign(self, term: int) -> None:
         """Give the term up: it stays, without holder. Does nothing when `term` is not the current one."""
+
+    @abstractmethod
+    async def note_moves(self, term: int, moves: Mapping[str, Sequence[int]]) -> None:
+        """Say which shards are under way from one owner to another, for whoever looks at the cluster.
+
+        It replaces what was said before, and is gone when somebody else holds the term, or nobody.
+
+        Args:
+            term: the coordinator's.
+            moves: shards by type. A type without any need not be there.
+
+        Raises:
+            TermOver: `term` is not the current one.
+        """
+
+    @abstractmethod
+    async def moves(self) -> dict[str, list[int]]:
+        """The shards under way as the coordinator said last, sorted, by type; types without any are left out."""
 
     @abstractmethod
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> bool:

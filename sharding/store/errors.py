@@ -69,6 +69,14 @@ class ClusterSchemaMismatch(ClusterStoreError):
     """The cluster store's tables and this program do not fit each other. The message says which is older."""
 
 
+class NoSuchCluster(ClusterStoreError):
+    """There is no such cluster at this place: no process has ever joined it. Nothing was created."""
+
+    def __init__(self, cluster: str, where: str) -> None:
+        super().__init__(f"{where}: no cluster {cluster!r} there: check the name and the URL")
+        self.cluster, self.where = cluster, where
+
+
 class InvalidClusterName(ClusterStoreError):
     """A cluster cannot have this name: 1 to 60 letters of ASCII, digits, `_`, `-` and `.`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sharding.store.checking import (
     check_same,
@@ -11,6 +11,7 @@ from sharding.store.checking import (
     checked_cluster,
     checked_deployment,
     checked_lease,
+    checked_moves,
     checked_seat,
 )
 from sharding.store.contract import ClusterStore
@@ -48,6 +49,7 @@ class MemoryClusterStore(ClusterStore):
         self._last_incarnation = 0
         self._term = 0
         self._coordinator: int | None = None
+        self._moves: dict[str, list[int]] = {}
         self._deployments: dict[str, Deployment] = {}
         self._hostings: set[Hosting] = set()
         self._allocations: dict[str, dict[int, Allocation]] = {}
@@ -88,20 +90,30 @@ class MemoryClusterStore(ClusterStore):
             row.state = DOWN
             row.lease_end = min(row.lease_end, self._clock())
             if self._coordinator == incarnation:
-                self._coordinator = None
+                self._set_term(self._term, None)
 
     async def take_term(self, incarnation: int, seen: int, *, evidence: bool = False) -> int | None:
         """See `ClusterStore.take_term`."""
         taker = self._members.get(incarnation)
         if self._term != seen or taker is None or taker.state != UP or self._is_held(evidence):
             return None
-        self._term, self._coordinator = seen + 1, incarnation
+        self._set_term(seen + 1, incarnation)
         return self._term
 
     async def resign(self, term: int) -> None:
         """See `ClusterStore.resign`."""
         if term == self._term:
-            self._coordinator = None
+            self._set_term(term, None)
+
+    async def note_moves(self, term: int, moves: Mapping[str, Sequence[int]]) -> None:
+        """See `ClusterStore.note_moves`."""
+        noted = checked_moves(moves)
+        self._check_term(term)
+        self._moves = noted
+
+    async def moves(self) -> dict[str, list[int]]:
+        """See `ClusterStore.moves`."""
+        return {name: list(shards) for name, shards in self._moves.items()}
 
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> bool:
         """See `ClusterStore.declare_down`."""
@@ -164,6 +176,9 @@ class MemoryClusterStore(ClusterStore):
         if row is None or row.state == DOWN:
             raise LeaseLost(self.cluster, incarnation)
         return row
+
+    def _set_term(self, term: int, coordinator: int | None) -> None:
+        self._term, self._coordinator, self._moves = term, coordinator, {}
 
     def _check_term(self, term: int) -> None:
         if term != self._term:

@@ -6,33 +6,38 @@ import time
 from urllib.parse import unquote, urlsplit
 
 from sharding.store.contract import ClusterStore
-from sharding.store.errors import InvalidStoreUrl
+from sharding.store.errors import InvalidStoreUrl, NoSuchCluster
 from sharding.store.memory import MemoryClusterStore
 from sharding.store.sqlite import SqliteClusterStore
 
 
-async def open_cluster_store(url: str, cluster: str) -> ClusterStore:
+async def open_cluster_store(url: str, cluster: str, *, create: bool = True) -> ClusterStore:
     """Open the store of a cluster, by the URL of the database in which its journal is.
 
     Args:
         url: `memory:` for a store of this call's own; `sqlite:///relative.db` or `sqlite:////absolute.db` for the file
             `….db-cluster` beside; `postgresql://…` for tables in that database.
         cluster: its name.
+        create: make what is missing; otherwise a cluster that is not there is an error, and nothing is written.
 
     Raises:
         InvalidClusterName: a cluster cannot be called that.
         InvalidStoreUrl: the URL names none of these.
         StoreUnavailable: it cannot be opened now.
-        ClusterSchemaMismatch: what is there belongs to a newer version of this package.
+        NoSuchCluster: it is not there, and `create` is false.
+        ClusterSchemaMismatch: what is there belongs to a newer version of this package; without `create`, to an older
+            one as well.
     """
     if url == "memory:":
+        if not create:
+            raise NoSuchCluster(cluster, "memory: is another one for each process")
         return MemoryClusterStore(cluster, clock=time.monotonic)
     if url.startswith("sqlite:"):
-        return await SqliteClusterStore.open(f"{_file_path(url)}-cluster", cluster)
+        return await SqliteClusterStore.open(f"{_file_path(url)}-cluster", cluster, create=create)
     if url.startswith(("postgresql://", "postgres://")):
         from sharding.store.postgres import PostgresClusterStore  # not at the top: most programs need no asyncpg
 
-        return await PostgresClusterStore.open(url, cluster)
+        return await PostgresClusterStore.open(url, cluster, create=create)
     raise InvalidStoreUrl(
         "a cluster store's URL is memory:, sqlite:///path or postgresql://…; this one is none of them"
     )

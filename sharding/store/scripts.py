@@ -44,6 +44,19 @@ def migrations(package: str) -> tuple[str, ...]:
     return tuple(file.read_text(encoding="utf-8") for file in found)
 
 
+def check_current(package: str, where: str, version: int) -> None:
+    """Compare tables of `version` with this program.
+
+    Raises:
+        ClusterSchemaMismatch: they differ.
+    """
+    if missing_migrations(package, where, version):
+        raise ClusterSchemaMismatch(
+            f"{where}: the cluster's tables have version {version}, this program needs {len(migrations(package))}: "
+            "they are older; a node of this version brings them up to date"
+        )
+
+
 def missing_migrations(package: str, where: str, version: int) -> tuple[str, ...]:
     """The scripts that bring tables of `version` (0: there are none) to this program's.
 

@@ -249,6 +249,44 @@ async def test_only_who_is_up_takes_the_term(cluster: ClusterStore) -> None:
         assert await cluster.take_term(incarnation, 0) is None
 
 
+async def test_what_is_under_way_is_said_and_said_anew(cluster: ClusterStore) -> None:
+    _, term = await coordinator(cluster)
+    assert await cluster.moves() == {}
+    await cluster.note_moves(term, {"b": (7, 2), "grün \"'": [0], "a": []})
+    assert await cluster.moves() == {"b": [2, 7], "grün \"'": [0]}
+    await cluster.note_moves(term, {"b": [2]})
+    assert await cluster.moves() == {"b": [2]}
+    await cluster.note_moves(term, {})
+    assert await cluster.moves() == {}
+
+
+async def test_only_the_coordinator_says_what_is_under_way_and_it_ends_with_its_term(cluster: ClusterStore) -> None:
+    one, term = await coordinator(cluster)
+    two = (await cluster.join(seat("b"), LEASE)).incarnation
+    await cluster.note_moves(term, {"booking": [1]})
+    await cluster.renew(one, LEASE)
+    await cluster.leave(two)
+    assert await cluster.moves() == {"booking": [1]}
+    await cluster.resign(term)
+    assert await cluster.moves() == {}
+    await cluster.note_moves(term, {"booking": [3]})  # nobody has taken the term yet
+    newer = await cluster.take_term(one, term)
+    assert newer is not None
+    assert await cluster.moves() == {}
+    with pytest.raises(TermOver):
+        await cluster.note_moves(term, {"booking": [4]})
+    await cluster.note_moves(newer, {"booking": [5]})
+    await cluster.leave(one)
+    assert await cluster.moves() == {}
+
+
+async def test_moves_of_a_type_that_cannot_be_kept_are_refused(cluster: ClusterStore) -> None:
+    _, term = await coordinator(cluster)
+    with pytest.raises(ValueError, match="NUL"):
+        await cluster.note_moves(term, {"\0": [1]})
+    assert await cluster.moves() == {}
+
+
 async def test_resigning_an_old_term_does_nothing(cluster: ClusterStore) -> None:
     one, term = await coordinator(cluster)
     for other in (term - 1, term + 1):

@@ -57,6 +57,13 @@ class SimClusterStore(ClusterStore):
     async def resign(self, term: int) -> None:
         await self._write(lambda: self.inner.resign(term))
 
+    async def note_moves(self, term: int, moves: Mapping[str, Sequence[int]]) -> None:
+        copied = {name: tuple(shards) for name, shards in moves.items()}
+        await self._write(lambda: self.inner.note_moves(term, copied))
+
+    async def moves(self) -> dict[str, list[int]]:
+        return await self._read(self.inner.moves)
+
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> bool:
         return await self._write(lambda: self.inner.declare_down(term, incarnation, evidence=evidence))
 

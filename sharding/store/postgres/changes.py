@@ -6,6 +6,7 @@ is, and one of them runs at a time. `renew` locks the member's own row alone, so
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from sharding.store.checking import check_same, check_shards
@@ -65,6 +66,12 @@ async def resign(rows: Rows, term: int) -> None:
     current, _ = await rows.lock()
     if current == term:
         await rows.run("set_term", term, None)
+
+
+async def note_moves(rows: Rows, term: int, moves: dict[str, list[int]]) -> None:
+    """See `ClusterStore.note_moves`."""
+    await rows.lock_term(term)
+    await rows.run("set_moves", json.dumps(moves))
 
 
 async def declare_down(rows: Rows, term: int, incarnation: int, evidence: bool) -> bool:

@@ -32,7 +32,7 @@ class Rows:
         """The term and who holds it, locked: until the transaction ends nobody changes it, nor joins, nor leaves."""
         for term, coordinator in await self.run("lock_term"):
             return term, coordinator
-        raise StoreUnavailable(f"cluster {self.cluster!r} is not in the tables any more: open the store anew")
+        raise self._is_gone()
 
     async def lock_term(self, term: int) -> None:
         """Lock as `lock` does, and do nothing else while `term` is the current one.
@@ -43,6 +43,13 @@ class Rows:
         current, _ = await self.lock()
         if term != current:
             raise TermOver(self.cluster, term, current)
+
+    async def moves(self) -> dict[str, list[int]]:
+        """The shards under way, by type."""
+        for (text,) in await self.run("moves"):
+            moves: dict[str, list[int]] = json.loads(text)
+            return moves
+        raise self._is_gone()
 
     async def member(self, incarnation: int) -> Member | None:
         """One member, if it is there; locked, so that its lease stays as it is."""
@@ -71,13 +78,16 @@ class Rows:
         """Members and term, from one snapshot."""
         rows = await self.run("picture")
         if not rows:
-            raise StoreUnavailable(f"cluster {self.cluster!r} is not in the tables any more: open the store anew")
+            raise self._is_gone()
         members = tuple(member(*row[2:]) for row in rows if row["incarnation"] is not None)
         return Picture(members, rows[0]["term"], rows[0]["coordinator"])
 
     async def deployment(self, name: str) -> Deployment | None:
         """A type, if it is deployed."""
         return next((Deployment(*row) for row in await self.run("deployment", name)), None)
+
+    def _is_gone(self) -> StoreUnavailable:
+        return StoreUnavailable(f"cluster {self.cluster!r} is not in the tables any more: open the store anew")
 
 
 def member(*row: Any) -> Member:

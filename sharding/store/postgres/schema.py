@@ -8,7 +8,7 @@ import asyncpg
 
 from sharding.store.errors import ClusterSchemaMismatch, StoreUnavailable
 from sharding.store.postgres.lane import CHANGE, READ, Lane
-from sharding.store.scripts import migrations, missing_migrations, statements
+from sharding.store.scripts import check_current, migrations, missing_migrations, statements
 
 PACKAGE = "sharding.store.postgres"
 LIMIT = 30.0  # seconds, waiting for other programs that do the same included
@@ -31,6 +31,20 @@ async def ensure(lane: Lane) -> None:
                     f"({error.__cause__}): open the store once as a role that may create tables"
                 ) from error
             raise
+
+
+async def is_there(lane: Lane) -> bool:
+    """Whether the tables are.
+
+    Raises:
+        ClusterSchemaMismatch: they are not this program's.
+        StoreUnavailable: they cannot be read.
+    """
+    version = await lane.transaction(READ, _version)
+    if version == 0:
+        return False
+    check_current(PACKAGE, lane.where, version)
+    return True
 
 
 async def _version(connection: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -11,14 +11,16 @@ from sharding.store.checking import (
     checked_cluster,
     checked_deployment,
     checked_lease,
+    checked_moves,
     checked_seat,
 )
 from sharding.store.contract import ClusterStore
+from sharding.store.errors import NoSuchCluster
 from sharding.store.postgres import changes
 from sharding.store.postgres.address import Address
 from sharding.store.postgres.lane import CHANGE, READ, Lane
 from sharding.store.postgres.rows import Rows
-from sharding.store.postgres.schema import ensure
+from sharding.store.postgres.schema import ensure, is_there
 from sharding.store.records import Allocation, Deployment, Hosting, Member, Picture, Seat
 
 T = TypeVar("T")
@@ -39,32 +41,41 @@ class PostgresClusterStore(ClusterStore):
         self._others = Lane(address, CONNECTIONS, limit)
 
     @classmethod
-    async def open(cls, url: str, cluster: str, *, limit: float = 2.0) -> Self:
+    async def open(cls, url: str, cluster: str, *, create: bool = True, limit: float = 2.0) -> Self:
         """Open the database, creating the tables where they are missing.
 
         Args:
             url: `postgresql://user:password@host:port/database`, directly or through a pooler of transactions. Tables
                 are in the first schema of the search path.
             cluster: the cluster's name; several may share the database.
+            create: make what is missing, else write nothing.
             limit: seconds after which a call ends as `StoreUnavailable` or `StoreOutcomeUnknown`; keep it well below
                 the lease.
 
         Raises:
             InvalidClusterName, InvalidStoreUrl: these cannot be.
             StoreUnavailable: the server cannot be reached.
+            NoSuchCluster: the tables or the cluster are not there, and `create` is false.
             ClusterSchemaMismatch: the tables belong to a newer version of this package, or are missing and the role may
-                not create them.
+                not create them; without `create`, or are older.
         """
         if limit <= 0:
             raise ValueError("limit is more than 0 seconds")
         store = cls(checked_cluster(cluster), Address(url), limit)
         try:
-            await ensure(store._others)
-            await store._change(lambda rows: rows.run("add_cluster"))
+            if create:
+                await ensure(store._others)
+                await store._change(lambda rows: rows.run("add_cluster"))
+            elif not (await is_there(store._others) and await store._knows_cluster()):
+                raise NoSuchCluster(cluster, store._others.where)
         except BaseException:
             await store.close()
             raise
         return store
+
+    async def _knows_cluster(self) -> bool:
+        found = await self._read(lambda rows: rows.run("moves"))
+        return bool(found)
 
     async def join(self, seat: Seat, lease_seconds: float, *, replacing: int | None = None) -> Member:
         """See `ClusterStore.join`."""
@@ -96,6 +107,15 @@ class PostgresClusterStore(ClusterStore):
     async def resign(self, term: int) -> None:
         """See `ClusterStore.resign`."""
         await self._change(lambda rows: changes.resign(rows, term))
+
+    async def note_moves(self, term: int, moves: Mapping[str, Sequence[int]]) -> None:
+        """See `ClusterStore.note_moves`."""
+        noted = checked_moves(moves)
+        await self._change(lambda rows: changes.note_moves(rows, term, noted))
+
+    async def moves(self) -> dict[str, list[int]]:
+        """See `ClusterStore.moves`."""
+        return await self._read(Rows.moves)
 
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> bool:
         """See `ClusterStore.declare_down`."""

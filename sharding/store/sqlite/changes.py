@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from sharding.store.checking import check_same, check_shards
@@ -65,6 +66,12 @@ def resign(rows: Rows, term: int) -> None:
     """See `ClusterStore.resign`."""
     if rows.term()[0] == term:
         rows.set_term(term, None)
+
+
+def note_moves(rows: Rows, term: int, moves: dict[str, list[int]]) -> None:
+    """See `ClusterStore.note_moves`."""
+    rows.check_term(term)
+    rows.run("set_moves", moves=json.dumps(moves))
 
 
 def declare_down(rows: Rows, term: int, incarnation: int, evidence: bool) -> bool:

@@ -32,6 +32,13 @@ class Rows:
         sql = statements("sharding.store.sqlite")[statement]
         return self._connection.execute(sql, {"cluster": self.cluster, **values})
 
+    def tables_version(self) -> int:
+        """The version of the tables; 0 when there are none."""
+        if not self.run("version_exists").fetchone()[0]:
+            return 0
+        version: int = self.run("version").fetchone()[0]
+        return version
+
     def members(self) -> tuple[Member, ...]:
         """All members, by incarnation."""
         return tuple(self._member(*row) for row in self.run("members"))
@@ -84,6 +91,12 @@ class Rows:
         current, _ = self.term()
         if term != current:
             raise TermOver(self.cluster, term, current)
+
+    def moves(self) -> dict[str, list[int]]:
+        """The shards under way, by type."""
+        ((text,),) = self.run("moves").fetchall()
+        moves: dict[str, list[int]] = json.loads(text)
+        return moves
 
     def picture(self) -> Picture:
         """Members and term."""

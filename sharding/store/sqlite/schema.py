@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from sharding.store.scripts import migrations, missing_migrations, statements
+from sharding.store.scripts import check_current, migrations, missing_migrations, statements
+from sharding.store.sqlite.rows import Rows
 
 PACKAGE = "sharding.store.sqlite"
 
@@ -25,6 +26,19 @@ def upgrade(connection: sqlite3.Connection, where: str) -> None:
             for statement in _statements_of(text):
                 connection.execute(statement)
         connection.execute(sql["set_version"], (len(migrations(PACKAGE)),))
+
+
+def is_there(rows: Rows, where: str) -> bool:
+    """Whether the cluster is.
+
+    Raises:
+        ClusterSchemaMismatch: the tables are not this program's.
+    """
+    version = rows.tables_version()
+    if version == 0:
+        return False
+    check_current(PACKAGE, where, version)
+    return rows.run("term").fetchone() is not None
 
 
 def _statements_of(script: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Self, TypeVar
 
@@ -13,15 +14,17 @@ from sharding.store.checking import (
     checked_cluster,
     checked_deployment,
     checked_lease,
+    checked_moves,
     checked_seat,
 )
 from sharding.store.contract import ClusterStore
+from sharding.store.errors import NoSuchCluster
 from sharding.store.records import Allocation, Deployment, Hosting, Member, Picture, Seat
 from sharding.store.sqlite import changes
 from sharding.store.sqlite.file import SqliteFile
 from sharding.store.sqlite.moment import Moment, machine_moment
 from sharding.store.sqlite.rows import Rows
-from sharding.store.sqlite.schema import upgrade
+from sharding.store.sqlite.schema import is_there, upgrade
 from sharding.store.sqlite.thread import FileThread
 
 T = TypeVar("T")
@@ -45,6 +48,7 @@ class SqliteClusterStore(ClusterStore):
         path: str | os.PathLike[str],
         cluster: str,
         *,
+        create: bool = True,
         busy_timeout: float = 2.0,
         clock: Callable[[], Moment] = machine_moment,
     ) -> Self:
@@ -53,23 +57,32 @@ class SqliteClusterStore(ClusterStore):
         Args:
             path: a file of its own on a local disk, not the journal's.
             cluster: the cluster's name; several may share the file.
+            create: make what is missing, else write nothing.
             busy_timeout: seconds to wait for other processes that write; then a call is `StoreUnavailable`.
             clock: the same for all processes that use the file.
 
         Raises:
             InvalidClusterName: a cluster cannot be called that.
             StoreUnavailable: the file cannot be opened.
-            ClusterSchemaMismatch: the file belongs to a newer version of this package.
+            NoSuchCluster: the file or the cluster is not there, and `create` is false.
+            ClusterSchemaMismatch: the file belongs to a newer version of this package; without `create`, to an older
+                one as well.
         """
         file = SqliteFile.at(path, busy_timeout)
         store = cls(checked_cluster(cluster), FileThread(file), clock)
         try:
-            await store._thread.change(partial(upgrade, where=str(file)))
-            await store._change(lambda rows: rows.run("add_cluster"))
+            if create:
+                await store._thread.change(partial(upgrade, where=str(file)))
+                await store._change(lambda rows: rows.run("add_cluster"))
+            elif not (await asyncio.to_thread(os.path.exists, file.path) and await store._is_there(str(file))):
+                raise NoSuchCluster(cluster, str(file))
         except BaseException:
             await store.close()
             raise
         return store
+
+    async def _is_there(self, where: str) -> bool:
+        return await self._read(partial(is_there, where=where))
 
     async def join(self, seat: Seat, lease_seconds: float, *, replacing: int | None = None) -> Member:
         """See `ClusterStore.join`."""
@@ -100,6 +113,15 @@ class SqliteClusterStore(ClusterStore):
     async def resign(self, term: int) -> None:
         """See `ClusterStore.resign`."""
         await self._change(lambda rows: changes.resign(rows, term))
+
+    async def note_moves(self, term: int, moves: Mapping[str, Sequence[int]]) -> None:
+        """See `ClusterStore.note_moves`."""
+        noted = checked_moves(moves)
+        await self._change(lambda rows: changes.note_moves(rows, term, noted))
+
+    async def moves(self) -> dict[str, list[int]]:
+        """See `ClusterStore.moves`."""
+        return await self._read(Rows.moves)
 
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> bool:
         """See `ClusterStore.declare_down`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sharding.store.errors import InvalidClusterName, InvalidStoreUrl
+from sharding.store.errors import ClusterSchemaMismatch, InvalidClusterName, InvalidStoreUrl, NoSuchCluster
 from sharding.store.memory import MemoryClusterStore
 from sharding.store.opening import open_cluster_store
 from sharding.store.records import Seat
@@ -73,6 +74,44 @@ async def test_names_of_clusters_are_checked_before_anything_is_opened(tmp_path:
         with pytest.raises(InvalidClusterName):
             await open_cluster_store(url, "two words")
     assert os.listdir(tmp_path) == []
+
+
+async def test_who_only_looks_creates_nothing(tmp_path: Path, postgres_url: str) -> None:
+    for url in ("memory:", f"sqlite:///{tmp_path}/tickets.db", postgres_url):
+        with pytest.raises(NoSuchCluster, match="'tickets'"):
+            await open_cluster_store(url, "tickets", create=False)
+        await (await open_cluster_store(url, "other")).close()
+        with pytest.raises(NoSuchCluster, match="'tickets'"):
+            await open_cluster_store(url, "tickets", create=False)
+    assert os.listdir(tmp_path) == ["tickets.db-cluster"]
+
+
+async def test_who_only_looks_sees_what_others_wrote(tmp_path: Path, postgres_url: str) -> None:
+    for url in (f"sqlite:///{tmp_path}/tickets.db", postgres_url):
+        store = await open_cluster_store(url, "tickets")
+        await store.join(SEAT, 10)
+        looking = await open_cluster_store(url, "tickets", create=False)
+        assert [member.node for member in (await looking.picture()).members] == ["a"]
+        await looking.close()
+        await store.close()
+
+
+async def test_an_older_file_is_brought_up_to_date_but_not_by_who_only_looks(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tickets.db"
+    store = await open_cluster_store(url, "tickets")
+    await store.join(SEAT, 10)
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "tickets.db-cluster")
+    connection.executescript(
+        "ALTER TABLE aecorpy_cluster_term DROP COLUMN moves; UPDATE aecorpy_cluster_schema SET version = 1"
+    )
+    connection.close()
+    with pytest.raises(ClusterSchemaMismatch, match="version 1, this program needs 2"):
+        await open_cluster_store(url, "tickets", create=False)
+    store = await open_cluster_store(url, "tickets")
+    assert await store.moves() == {}
+    assert [member.node for member in (await store.picture()).members] == ["a"]
+    await store.close()
 
 
 def test_the_example_of_the_page_prints_what_it_says(tmp_path: Path) -> None:

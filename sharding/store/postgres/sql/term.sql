@@ -15,10 +15,22 @@ FROM aecorpy_cluster_term
 WHERE cluster = $1
 FOR UPDATE
 
--- Runs under lock_term.
+-- Runs under lock_term. What a coordinator said to be under way ends with it.
 -- name: set_term
 UPDATE aecorpy_cluster_term
-SET term = $2, coordinator = $3
+SET term = $2, coordinator = $3, moves = '{}'
+WHERE cluster = $1
+
+-- Lock: none. One statement, so one snapshot.
+-- name: moves
+SELECT moves
+FROM aecorpy_cluster_term
+WHERE cluster = $1
+
+-- Runs under lock_term.
+-- name: set_moves
+UPDATE aecorpy_cluster_term
+SET moves = $2
 WHERE cluster = $1
 
 -- Runs under lock_term.

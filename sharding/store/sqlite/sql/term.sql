@@ -11,7 +11,18 @@ SELECT term, coordinator
 FROM aecorpy_cluster_term
 WHERE cluster = :cluster
 
+-- What a coordinator said to be under way ends with it.
 -- name: set_term
 UPDATE aecorpy_cluster_term
-SET term = :term, coordinator = :coordinator
+SET term = :term, coordinator = :coordinator, moves = '{}'
+WHERE cluster = :cluster
+
+-- name: moves
+SELECT moves
+FROM aecorpy_cluster_term
+WHERE cluster = :cluster
+
+-- name: set_moves
+UPDATE aecorpy_cluster_term
+SET moves = :moves
 WHERE cluster = :cluster
