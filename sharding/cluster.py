@@ -48,7 +48,7 @@ from sharding.routes import Routes
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import ClusterStoreError, LeaseLost
-from sharding.store.records import DOWN, Deployment, Member, Picture, Seat
+from sharding.store.records import DOWN, UP, Deployment, Member, Picture, Seat
 
 _log = logging.getLogger(__name__)
 
@@ -316,6 +316,8 @@ class Cluster:
             self._link_all()
         if self._coordinator in new:
             self.coordinator_changed(self.term, self._coordinator)
+        if self._may_leave is not None and not self._has_heirs():
+            self._on_may_leave()
 
     def _link_all(self) -> None:
         for incarnation, member in self.members.items():
@@ -362,10 +364,15 @@ class Cluster:
             for incarnation in self.members:
                 if incarnation != self.me:
                     self._send_quietly(incarnation, Resigned(resigned))
-        if not any(member.weight > 0 for one, member in self.members.items() if one != self.me):
+        if not self._has_heirs():
             self._on_may_leave()
         else:
             self.to_coordinator(Leaving(self.me))
+
+    def _has_heirs(self) -> bool:
+        """Whether there is somebody who could take this node's shards. Who is leaving, too, takes none."""
+        others = [member for one, member in self.members.items() if one != self.me]
+        return any(member.weight > 0 and member.state == UP for member in others)
 
     def _on_may_leave(self) -> None:
         if self._may_leave is not None and not self._may_leave.done():

@@ -27,6 +27,7 @@ from sharding.store.records import DOWN, Member, Picture, Seat
 
 OUTSIDE, MEMBER, LEAVING, GONE = range(4)
 REJOIN_PAUSE = 0.5
+LEAVING_PAUSE = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -219,7 +220,7 @@ class Membership(AsyncActor):
         error = outcome.error
         if error is None:
             self._lease.renewed(sent_at)
-            self._renew_in(self._lease.pause(self._ports.draw()))
+            self._renew_in(self._pause())
             self._see(outcome.value)
         elif isinstance(error, LeaseLost):
             _log.warning("node %r: %s", self._seat.node, error)
@@ -230,6 +231,11 @@ class Membership(AsyncActor):
             else:
                 _log.warning("node %r cannot renew its lease: %s", self._seat.node, error)
             self._renew_in(self._lease.retry_pause(self._ports.draw()))
+
+    def _pause(self) -> float:
+        pause = self._lease.pause(self._ports.draw())
+        # Who leaves has to learn soon that the others leave, too: then nobody is left to take its shards.
+        return min(pause, LEAVING_PAUSE) if self._phase == LEAVING else pause
 
     def _renew_in(self, seconds: float) -> None:
         """Renew after so long, and not at the time planned before."""
@@ -385,6 +391,7 @@ class Membership(AsyncActor):
     def _on_leaving_said(self, said: _LeavingSaid) -> None:
         if said.outcome.error is not None:
             _log.warning("node %r: the store does not know that it leaves: %s", self._seat.node, said.outcome.error)
+        self._renew()
         self._household.leaving_said(said.resigned)
 
 
