@@ -1,0 +1,30 @@
+"""What a command says when it cannot do what it was asked."""
+
+from __future__ import annotations
+
+import logging
+
+_log = logging.getLogger(__name__)
+
+
+class Failure(Exception):
+    """One line for the user, and the exit code.
+
+    Args:
+        what: the line.
+        exit_code: 2 for what can never go well as it was asked, 1 otherwise.
+        cause: what it came from; its traceback is for `--verbose`.
+    """
+
+    def __init__(self, what: str, exit_code: int, cause: BaseException | None = None) -> None:
+        super().__init__(" ".join(what.split()))
+        self.exit_code = exit_code
+        if cause is not None:
+            _log.debug("where it came from:", exc_info=cause)
+
+
+def described(error: BaseException) -> str:
+    """An error in a line: its text, with its type unless that is one of ours, whose texts say it all."""
+    text = str(error)
+    package = type(error).__module__.partition(".")[0]
+    return text if text and package in ("aecorpy", "journal", "sharding") else f"{type(error).__name__}: {text}"
