@@ -1,17 +1,20 @@
-"""Book concert seats, keep them in a journal, fold them into a view, and show that nothing was lost or doubled.
+"""A cluster that books concert seats while a node is killed and another one joins; nothing is lost or doubled.
 
-Bookings are taken through their lives by many callers at once: placed, confirmed, paid, denied, cancelled, expired,
-with mistakes that are rejected. Afterwards a node that starts anew compares what callers were told with the journal
-and the view. The last line counts events:
+Several node processes share a store. Many callers, in this process, take bookings through their lives: placed,
+confirmed, paid, denied, cancelled, expired, with mistakes that are rejected. After a while one node is killed (SIGKILL),
+the one that coordinates half of the time; later another one is added. Afterwards a node that starts anew compares what
+callers were told with the journal and the view. The last line counts events, and says how the cluster took it:
 
-  acked       callers were told that they are committed
-  in_journal  found in the journal under the ids of this run's commands
-  in_view     taken in by the view's rows
-  lost        acked but not in the journal, or in the journal but not in the view
-  duplicated  more often in the journal than acked, or in the view than in the journal
+  acked        callers were told that they are committed
+  in_journal   found in the journal under the ids of this run's commands
+  in_view      taken in by the view's rows
+  lost         acked but not in the journal, or in the journal but not in the view
+  duplicated   more often in the journal than acked, or in the view than in the journal
+  failover_ms  milliseconds from the kill until each shard of the dead node had answered a command
+  moved        shards that changed owner because of the kill and of the added node
 
-Commands whose outcome a caller does not know (the connection was lost in flight) are looked up in the journal by their
-ids: they may be there once, whole, or not at all. They are not counted in the line, but said.
+A caller that is told "not now" sends again. One that is told "unknown" (its node died with the command) looks first, and
+repeats only what was not done. What is unknown is not counted in the line, but checked, and said.
 
 Ctrl-C stops sending, finishes what is under way, and checks that.
 
@@ -27,14 +30,17 @@ import sys
 from datetime import UTC, datetime
 from random import Random
 
-from aecorpy import AecorError, JournalError
+from aecorpy import AecorError, ClusterStoreError, JournalError
 from aecorpy.demo.audit import Audit
+from aecorpy.demo.fleet import Fleet
 from aecorpy.demo.ledger import Answer, Ledger
-from aecorpy.demo.progress import progress
+from aecorpy.demo.play import Outcome, Play
+from aecorpy.demo.stage import stage
 from aecorpy.demo.stopping import StopWish, stop_wish
 from aecorpy.demo.stores import lasting, shown, store_url
-from aecorpy.demo.tickets import Plan, check, heads, send
+from aecorpy.demo.tickets import Plan, check, heads
 from journal.errors import InvalidUrl
+from sharding.store import InvalidStoreUrl
 
 FINDINGS_SHOWN = 10
 
@@ -44,13 +50,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with store_url(options.store) as url:
         run = f"{datetime.now(UTC):%y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        seed = secrets.randbelow(1_000) if options.seed is None else options.seed
         plan = Plan(url, run, options.bookings, options.callers, Random(run), lambda: datetime.now(UTC))
-        say(f"{plan.bookings:,} bookings, {plan.callers} at a time, in {shown(options.store)}")
+        say(
+            f"{options.nodes} nodes in {shown(options.store)}, {plan.callers} callers, {options.seconds:g} s, seed {seed}"
+        )
         try:
-            return asyncio.run(_demo(plan))
-        except InvalidUrl as error:
+            return asyncio.run(_demo(plan, options, Random(seed)))
+        except (InvalidUrl, InvalidStoreUrl) as error:
             return _failed(str(error), 2)
-        except (AecorError, JournalError) as error:
+        except (AecorError, JournalError, ClusterStoreError) as error:
             return _failed(f"{type(error).__name__}: {error}", 1)
         except (KeyboardInterrupt, asyncio.CancelledError):
             return _failed("given up before the check", 130)
@@ -61,16 +70,19 @@ def say(line: str) -> None:
     print(f"demo: {line}", flush=True)
 
 
-async def _demo(plan: Plan) -> int:
+async def _demo(plan: Plan, options: argparse.Namespace, fate: Random) -> int:
     clock = asyncio.get_running_loop().time
     with stop_wish(say) as stop:
         before = await heads(plan.journal)
         began = clock()
-        with progress("demo", plan.bookings, "bookings", clock) as advance:
-            ledger = await send(plan, stop, advance)
-        _tell_commands(ledger, clock() - began)
-        audit = await check(plan, ledger, before)
-    return _tell_end(ledger, audit, stop)
+        async with Fleet(str(plan.journal)) as fleet:
+            with stage(say, clock) as shown_on:
+                outcome = await Play(plan, options.seconds, options.nodes, fate, fleet, shown_on, stop).run()
+            _tell_commands(outcome.ledger, clock() - began)
+            await fleet.stop()
+            outcome.findings += fleet.findings
+        audit = await check(plan, outcome.ledger, before)
+    return _tell_end(outcome, audit, stop)
 
 
 def _tell_commands(ledger: Ledger, seconds: float) -> None:
@@ -84,19 +96,22 @@ def _tell_commands(ledger: Ledger, seconds: float) -> None:
         say(f"{times:,} bookings were left where they were: {reason}")
 
 
-def _tell_end(ledger: Ledger, audit: Audit, stop: StopWish) -> int:
+def _tell_end(outcome: Outcome, audit: Audit, stop: StopWish) -> int:
     if audit.unknown:
         done = audit.unknown_done
-        say(f"{audit.unknown:,} commands whose outcome callers do not know; {done:,} of them are in the journal")
-    wrong = [*ledger.surprises, *audit.findings]
+        say(f"{audit.unknown:,} commands whose outcome callers were not told; {done:,} of them are in the journal")
+    wrong = [*outcome.findings, *outcome.ledger.surprises, *audit.findings]
     for finding in wrong[:FINDINGS_SHOWN]:
         say(finding)
     if len(wrong) > FINDINGS_SHOWN:
         say(f"… and {len(wrong) - FINDINGS_SHOWN:,} more")
-    ok = audit.is_clean and not ledger.surprises and (audit.acked > 0 or stop.is_set)
+    went_through = audit.acked > 0 and outcome.failover_ms is not None
+    ok = audit.is_clean and not wrong and (went_through or stop.is_set)
     word = "FAILED" if not ok else "interrupted" if stop.is_set else "ok"
     counts = f"acked={audit.acked} in_journal={audit.in_journal} in_view={audit.in_view}"
-    say(f"{word} {counts} lost={audit.lost} duplicated={audit.duplicated}")
+    failover = "-" if outcome.failover_ms is None else outcome.failover_ms
+    figures = f"failover_ms={failover} moved={outcome.moved}"
+    say(f"{word} {counts} lost={audit.lost} duplicated={audit.duplicated} {figures}")
     return 1 if not ok else stop.exit_code if stop.is_set else 0
 
 
@@ -115,8 +130,11 @@ def _parser() -> argparse.ArgumentParser:
         type=lasting,
         help="sqlite:///FILE or postgresql://…; by default a SQLite file that is removed",
     )
-    parser.add_argument("--bookings", type=_positive, default=5_000, help="how many (default: %(default)s)")
-    parser.add_argument("--callers", type=_positive, default=128, help="how many at a time (default: %(default)s)")
+    parser.add_argument("--nodes", type=_at_least_two, default=3, help="how many at first (default: %(default)s)")
+    parser.add_argument("--seconds", type=_seconds, default=8.0, help="how long bookings flow (default: %(default)g)")
+    parser.add_argument("--callers", type=_positive, default=64, help="bookings at a time (default: %(default)s)")
+    parser.add_argument("--bookings", type=_positive, help="at most how many (default: what there is time for)")
+    parser.add_argument("--seed", type=int, help="chooses who is killed (default: by chance)")
     return parser
 
 
@@ -124,6 +142,22 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _at_least_two(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 2 to 50")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 on")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class Audit:
         lost: missing in the journal, or in the view although in the journal.
         duplicated: in the journal more often than told (events of commands that were refused included), or in the view
             more often than in the journal.
-        unknown: commands whose outcome callers do not know.
+        unknown: commands whose outcome callers were not told. What one found by looking must be so.
         unknown_done: of those, how many are in the journal after all.
         findings: what is wrong, as text.
     """
@@ -102,15 +102,21 @@ def _audit_journal(
         if one.answer is Answer.UNKNOWN:
             audit.unknown += 1
             audit.unknown_done += bool(there)
-            expected = one.events if there else ()
+            expected = one.events if (bool(there) if one.found is None else one.found) else ()
             unsure += len(there)
-        _compare(audit, f"{one.command_id} ({one.answer.value})", expected, there)
+        _compare(audit, f"{one.command_id} ({_told(one)})", expected, there)
     for command_id, there in by_command.items():
         _compare(audit, f"{booking_id}, which nobody sent as {command_id!r}", (), there)
     if [event.seq_nr for event in found] != [*range(1, len(found) + 1)]:
         audit.find(f"{booking_id}: its sequence numbers are {[event.seq_nr for event in found]}")
     audit.in_journal += len(found) - unsure
     return unsure
+
+
+def _told(one: Told) -> str:
+    return (
+        one.answer.value if one.found is None else f"{one.answer.value}, then found {'done' if one.found else 'undone'}"
+    )
 
 
 def _compare(audit: Audit, what: str, expected: Sequence[BookingEvent], there: Sequence[BookingEvent]) -> None:

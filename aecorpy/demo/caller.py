@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NoReturn
 
 from aecorpy import AecorError, EntityRefs, JournalError, OutcomeUnknown, Rejection, Unavailable
 from aecorpy.demo.booking import Booking, BookingEvent, BookingStatus
 from aecorpy.demo.ledger import Answer, Ledger, Told
+from aecorpy.demo.look import Look
 from aecorpy.demo.patience import Patience
 from aecorpy.demo.stopping import StopWish
 
@@ -28,16 +30,25 @@ class Caller:
         ledger: where answers are written down.
         patience: for what is told "not now".
         stop: whether to stop.
+        look: finds out what became of a command whose outcome is unknown, so that it is repeated only if it was not
+            done; without, the booking is left.
     """
 
     def __init__(
-        self, bookings: EntityRefs[Booking], booking_id: str, ledger: Ledger, patience: Patience, stop: StopWish
+        self,
+        bookings: EntityRefs[Booking],
+        booking_id: str,
+        ledger: Ledger,
+        patience: Patience,
+        stop: StopWish,
+        look: Look | None = None,
     ) -> None:
         self.booking_id = booking_id
         self._bookings = bookings
         self._ledger = ledger
         self._patience = patience
         self._stop = stop
+        self._look = look
         self._sent = 0
 
     async def does(self, send: Callable[[Booking], Awaitable[None]], *events: BookingEvent) -> None:
@@ -65,7 +76,7 @@ class Caller:
         """Ask for the booking's status, which is to be `expected`."""
         self._go_on()
         try:
-            status = await self._patience.through(self._bookings(self.booking_id).status)
+            status = await self._patience.for_queries().through(self._bookings(self.booking_id).status)
         except (AecorError, JournalError, Rejection) as error:
             self._leave(type(error).__name__ if isinstance(error, JournalError) else repr(error))
         self._ledger.queries += 1
@@ -80,28 +91,39 @@ class Caller:
     async def _tell(
         self, send: Callable[[Booking], Awaitable[None]], events: tuple[BookingEvent, ...]
     ) -> Rejection | None:
-        self._go_on()
-        self._sent += 1
-        command_id = f"{self.booking_id}/{self._sent}"
-        booking = self._bookings.because(command_id=command_id)(self.booking_id)
-        answer = Answer.UNKNOWN
+        while True:
+            self._go_on()
+            self._sent += 1
+            command_id = f"{self.booking_id}/{self._sent}"
+            booking = self._bookings.because(command_id=command_id)(self.booking_id)
+            answer, found = Answer.UNKNOWN, None
+            try:
+                await self._patience.through(partial(send, booking))
+                answer = Answer.ACKNOWLEDGED
+                return None
+            except Rejection as rejection:
+                answer = Answer.NO
+                return rejection
+            except OutcomeUnknown as error:
+                found = await self._was_done(command_id, error)
+                if found:
+                    return None
+            except Unavailable as error:
+                answer = Answer.NO
+                self._leave(type(error).__name__)
+            except (AecorError, JournalError) as error:
+                answer = Answer.NO
+                self._surprised(f"failed with {error!r}")
+            finally:
+                self._ledger.told[command_id] = Told(command_id, self.booking_id, events, answer, found)
+
+    async def _was_done(self, command_id: str, error: OutcomeUnknown) -> bool:
+        if self._look is None:
+            self._leave(type(error).__name__)
         try:
-            await self._patience.through(lambda: send(booking))
-            answer = Answer.ACKNOWLEDGED
-        except Rejection as rejection:
-            answer = Answer.NO
-            return rejection
-        except OutcomeUnknown as error:
-            self._leave(type(error).__name__)
-        except Unavailable as error:
-            answer = Answer.NO
-            self._leave(type(error).__name__)
-        except (AecorError, JournalError) as error:
-            answer = Answer.NO
-            self._surprised(f"failed with {error!r}")
-        finally:
-            self._ledger.told[command_id] = Told(command_id, self.booking_id, events, answer)
-        return None
+            return await self._look.was_done(self.booking_id, command_id)
+        except (AecorError, JournalError) as trouble:
+            self._leave(f"{type(trouble).__name__} while looking after {type(error).__name__}")
 
     def _go_on(self) -> None:
         if self._stop.is_set:

@@ -26,12 +26,14 @@ class Told:
         booking_id: to which booking.
         events: what the command appends if it is done.
         answer: what the caller was told.
+        found: of an unknown one: whether it was done, as the caller found out by looking; None if it did not look.
     """
 
     command_id: str
     booking_id: str
     events: tuple[BookingEvent, ...]
     answer: Answer
+    found: bool | None = None
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Ledger:
         surprises: answers that the caller had not expected, as text.
         given_up: why bookings were left where they are, as text, by how many.
         queries: how many queries were answered.
+        clients: for whom bookings were sent.
     """
 
     run: str
@@ -51,6 +54,7 @@ class Ledger:
     surprises: list[str] = field(default_factory=list)
     given_up: dict[str, int] = field(default_factory=dict)
     queries: int = 0
+    clients: set[str] = field(default_factory=set)
 
     def count(self, answer: Answer) -> int:
         """How many commands were answered so."""

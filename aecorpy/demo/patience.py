@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aecorpy import JournalError, Retry, Unavailable
+from aecorpy import JournalError, OutcomeUnknown, Retry, Unavailable
 from aecorpy.demo.stopping import StopWish
 
 R = TypeVar("R")
@@ -38,6 +38,11 @@ class Patience:
         self._after = after
         self._seconds = seconds
         self._pauses = pauses
+
+    def for_queries(self) -> Patience:
+        """The same for what may come twice: an unknown outcome is no reason not to ask again."""
+        after = (*self._after, OutcomeUnknown)
+        return Patience(self._stop, self._draw, after=after, seconds=self._seconds, pauses=self._pauses)
 
     async def through(self, send: Callable[[], Awaitable[R]]) -> R:
         """The reply to `send()`, which is called again after each such answer.

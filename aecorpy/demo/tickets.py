@@ -1,4 +1,4 @@
-"""The run behind `python -m aecorpy.demo`: callers book seats on a node, and an audit compares what came of it."""
+"""What `python -m aecorpy.demo` does with bookings: callers send them, and an audit compares what came of it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from random import Random
 
-from aecorpy import ClusterNode, EntityRefs
+from aecorpy import ClusterNode, EntityRefs, Retry
 from aecorpy.demo.audit import Audit, audited, events_since, rows_of
 from aecorpy.demo.booking import Booking, BookingsByClient
 from aecorpy.demo.caller import Caller, LifeEnds
 from aecorpy.demo.catching_up import caught_up
 from aecorpy.demo.ledger import Ledger
 from aecorpy.demo.lives import draw_life, draw_wish
+from aecorpy.demo.look import Look
 from aecorpy.demo.patience import Patience
 from aecorpy.demo.progress import Advance
 from aecorpy.demo.stopping import StopWish
@@ -23,6 +25,7 @@ from journal.contract import Database
 CLUSTER = "tickets"
 VIEW = "BookingsByClient"
 BOOKINGS_PER_CLIENT = 10
+PAUSES = Retry(0.02, 0.5)  # a shard that lost its node is back soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Plan:
     Args:
         journal: where it lies, as `ClusterNode` takes it.
         run: what all ids of this run begin with; no run before it on the same store had the same.
-        bookings: how many bookings to take through their lives.
+        bookings: how many bookings to take through their lives; None: as many as there is time for.
         callers: how many of them at a time.
         random: draws the lives.
         now: the time.
@@ -40,7 +43,7 @@ class Plan:
 
     journal: str | Database
     run: str
-    bookings: int
+    bookings: int | None
     callers: int
     random: Random
     now: Callable[[], datetime]
@@ -54,55 +57,82 @@ class Plan:
         return f"{self.run}-client-{number // BOOKINGS_PER_CLIENT}"
 
 
+def client_node(journal: str | Database, name: str | None = None) -> ClusterNode:
+    """A node of the bookings' cluster that only calls."""
+    return ClusterNode(CLUSTER, journal=journal, node=name, weight=0)
+
+
 async def heads(journal: str | Database) -> dict[int, int]:
     """The offset of each shard's last event.
 
     Raises:
         Unavailable: the store cannot be reached.
     """
-    async with ClusterNode(CLUSTER, journal=journal) as node:
+    async with client_node(journal) as node:
         await node.deploy(Booking)
         return {shard.shard: shard.head for shard in await node.journal(Booking).store.heads()}
 
 
-async def send(plan: Plan, stop: StopWish, advance: Advance) -> Ledger:
-    """Take all bookings through their lives, or as many as there is time for until somebody asks to stop."""
-    ledger = Ledger(plan.run)
-    patience = Patience(stop, plan.random.random)
-    numbers = iter(range(plan.bookings))
-    async with ClusterNode(CLUSTER, journal=plan.journal) as node:
-        bookings = await node.deploy(Booking)
-        await node.distribute(VIEW, BookingsByClient())
+class Sender:
+    """Takes bookings through their lives, several at a time, and writes down what callers are told.
+
+    Args:
+        plan: what to do.
+        node: from where; `Booking` is deployed there.
+        bookings: the way to them.
+        stop: whether somebody asked to stop.
+
+    Attributes:
+        ledger: what callers were told.
+    """
+
+    def __init__(self, plan: Plan, node: ClusterNode, bookings: EntityRefs[Booking], stop: StopWish) -> None:
+        self.ledger = Ledger(plan.run)
+        self._plan = plan
+        self._journal = node.journal(Booking)
+        self._bookings = bookings
+        self._stop = stop
+        self._patience = Patience(stop, plan.random.random, pauses=PAUSES)
+        self._enough = False
+
+    async def send(self, advance: Advance) -> None:
+        """Take all bookings through their lives, or as many as come up before there is enough.
+
+        Args:
+            advance: called with 1 after each.
+        """
+        numbers = iter(count() if self._plan.bookings is None else range(self._plan.bookings))
         async with asyncio.TaskGroup() as callers:
-            for _ in range(plan.callers):
-                callers.create_task(_live(plan, numbers, bookings, ledger, patience, stop, advance))
-    return ledger
+            for _ in range(self._plan.callers):
+                callers.create_task(self._live(numbers, advance))
 
+    def enough(self) -> None:
+        """Begin no more."""
+        self._enough = True
 
-async def _live(
-    plan: Plan,
-    numbers: Iterator[int],
-    bookings: EntityRefs[Booking],
-    ledger: Ledger,
-    patience: Patience,
-    stop: StopWish,
-    advance: Advance,
-) -> None:
-    """Take one booking after another through its life."""
-    for number in numbers:
-        if stop.is_set:
-            return
-        life, wish = draw_life(plan.random), draw_wish(plan.random, plan.client(number), plan.now)
-        try:
-            await life(Caller(bookings, plan.booking(number), ledger, patience, stop), wish)
-        except LifeEnds:
-            continue
-        finally:
-            advance(1)
+    def caller(self, booking_id: str, client_id: str) -> Caller:
+        """A caller for one booking more."""
+        self.ledger.clients.add(client_id)
+        look = Look(self._bookings, self._journal, self._patience)
+        return Caller(self._bookings, booking_id, self.ledger, self._patience, self._stop, look)
+
+    async def _live(self, numbers: Iterator[int], advance: Advance) -> None:
+        """Take one booking after another through its life."""
+        plan = self._plan
+        for number in numbers:
+            if self._stop.is_set or self._enough:
+                return
+            life, wish = draw_life(plan.random), draw_wish(plan.random, plan.client(number), plan.now)
+            try:
+                await life(self.caller(plan.booking(number), wish.client_id), wish)
+            except LifeEnds:
+                continue
+            finally:
+                advance(1)
 
 
 async def check(plan: Plan, ledger: Ledger, before: dict[int, int]) -> Audit:
-    """Audit the run on a node that starts anew, so that nothing is taken from memory and nothing is under way.
+    """Audit the run from a node that starts anew, so that nothing is taken from memory and nothing is under way.
 
     Args:
         plan, ledger: the run.
@@ -112,12 +142,10 @@ async def check(plan: Plan, ledger: Ledger, before: dict[int, int]) -> Audit:
         AecorError: the view has stopped, or does not catch up.
         JournalError: the store cannot be read.
     """
-    async with ClusterNode(CLUSTER, journal=plan.journal) as node:
+    async with client_node(plan.journal) as node:
         await node.deploy(Booking)
         view = await node.distribute(VIEW, BookingsByClient())
         journal = node.journal(Booking)
         events = await events_since(journal, before, plan.run)
         await caught_up(view.status, await journal.store.heads())
-        sent = ledger.by_booking()
-        clients = sorted({plan.client(number) for number in range(plan.bookings) if plan.booking(number) in sent})
-        return audited(ledger, events, await rows_of(node.database, clients))
+        return audited(ledger, events, await rows_of(node.database, sorted(ledger.clients)))

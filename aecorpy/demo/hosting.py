@@ -1,0 +1,20 @@
+"""The node that the demo's processes run: `aecorpy node aecorpy.demo.hosting:node`."""
+
+from __future__ import annotations
+
+import os
+
+from aecorpy import ClusterNode
+from aecorpy.demo.booking import Booking
+from aecorpy.demo.tickets import CLUSTER
+
+STORE = "AECORPY_DEMO_STORE"  # a variable and not an argument: others on the machine see arguments, passwords included
+
+
+def node(name: str) -> ClusterNode:
+    """A node of the demo's cluster that hosts bookings.
+
+    Raises:
+        KeyError: the variable `AECORPY_DEMO_STORE` does not say where.
+    """
+    return ClusterNode(CLUSTER, journal=os.environ[STORE], node=name, entities=[Booking], lease_seconds=3.0)
