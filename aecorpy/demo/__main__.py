@@ -1,9 +1,9 @@
 """A cluster that books concert seats while a node is killed and another one joins; nothing is lost or doubled.
 
 Several node processes share a store. Many callers, in this process, take bookings through their lives: placed,
-confirmed, paid, denied, cancelled, expired, with mistakes that are rejected. After a while one node is killed (SIGKILL),
-the one that coordinates half of the time; later another one is added. Afterwards a node that starts anew compares what
-callers were told with the journal and the view. The last line counts events, and says how the cluster took it:
+confirmed, paid, denied, cancelled, expired, with mistakes that are rejected. After a while one node is killed by
+SIGKILL, the one that coordinates half of the time; later another one is added. Afterwards a node that starts anew
+compares what callers were told with the journal and the view. The last line counts events, and says how it went:
 
   acked        callers were told that they are committed
   in_journal   found in the journal under the ids of this run's commands
@@ -13,8 +13,8 @@ callers were told with the journal and the view. The last line counts events, an
   failover_ms  milliseconds from the kill until each shard of the dead node had answered a command
   moved        shards that changed owner because of the kill and of the added node
 
-A caller that is told "not now" sends again. One that is told "unknown" (its node died with the command) looks first, and
-repeats only what was not done. What is unknown is not counted in the line, but checked, and said.
+A caller that is told "not now" sends again. One that is told "unknown" (the node died with the command) looks first,
+and repeats only what was not done. What is unknown is not counted in the line, but checked, and said.
 
 Ctrl-C stops sending, finishes what is under way, and checks that.
 
@@ -39,6 +39,7 @@ from aecorpy.demo.stage import stage
 from aecorpy.demo.stopping import StopWish, stop_wish
 from aecorpy.demo.stores import lasting, shown, store_url
 from aecorpy.demo.tickets import Plan, check, heads
+from aecorpy.demo.warnings import Warnings, kept_warnings
 from journal.errors import InvalidUrl
 from sharding.store import InvalidStoreUrl
 
@@ -52,9 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         run = f"{datetime.now(UTC):%y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         seed = secrets.randbelow(1_000) if options.seed is None else options.seed
         plan = Plan(url, run, options.bookings, options.callers, Random(run), lambda: datetime.now(UTC))
-        say(
-            f"{options.nodes} nodes in {shown(options.store)}, {plan.callers} callers, {options.seconds:g} s, seed {seed}"
-        )
+        size = f"{options.nodes} nodes, {plan.callers} callers, {options.seconds:g} s"
+        say(f"{size}, seed {seed}, in {shown(options.store)}")
         try:
             return asyncio.run(_demo(plan, options, Random(seed)))
         except (InvalidUrl, InvalidStoreUrl) as error:
@@ -72,7 +72,7 @@ def say(line: str) -> None:
 
 async def _demo(plan: Plan, options: argparse.Namespace, fate: Random) -> int:
     clock = asyncio.get_running_loop().time
-    with stop_wish(say) as stop:
+    with stop_wish(say) as stop, kept_warnings() as warnings:
         before = await heads(plan.journal)
         began = clock()
         async with Fleet(str(plan.journal)) as fleet:
@@ -82,7 +82,7 @@ async def _demo(plan: Plan, options: argparse.Namespace, fate: Random) -> int:
             await fleet.stop()
             outcome.findings += fleet.findings
         audit = await check(plan, outcome.ledger, before)
-    return _tell_end(outcome, audit, stop)
+    return _tell_end(outcome, audit, warnings, stop)
 
 
 def _tell_commands(ledger: Ledger, seconds: float) -> None:
@@ -96,11 +96,14 @@ def _tell_commands(ledger: Ledger, seconds: float) -> None:
         say(f"{times:,} bookings were left where they were: {reason}")
 
 
-def _tell_end(outcome: Outcome, audit: Audit, stop: StopWish) -> int:
+def _tell_end(outcome: Outcome, audit: Audit, warnings: Warnings, stop: StopWish) -> int:
     if audit.unknown:
         done = audit.unknown_done
         say(f"{audit.unknown:,} commands whose outcome callers were not told; {done:,} of them are in the journal")
     wrong = [*outcome.findings, *outcome.ledger.surprises, *audit.findings]
+    if wrong:
+        for line in warnings.kept:
+            say(f"warned: {line}")
     for finding in wrong[:FINDINGS_SHOWN]:
         say(finding)
     if len(wrong) > FINDINGS_SHOWN:
@@ -131,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help="sqlite:///FILE or postgresql://…; by default a SQLite file that is removed",
     )
     parser.add_argument("--nodes", type=_at_least_two, default=3, help="how many at first (default: %(default)s)")
-    parser.add_argument("--seconds", type=_seconds, default=8.0, help="how long bookings flow (default: %(default)g)")
+    parser.add_argument("--seconds", type=_seconds, default=7.0, help="how long bookings flow (default: %(default)g)")
     parser.add_argument("--callers", type=_positive, default=64, help="bookings at a time (default: %(default)s)")
     parser.add_argument("--bookings", type=_positive, help="at most how many (default: what there is time for)")
     parser.add_argument("--seed", type=int, help="chooses who is killed (default: by chance)")

@@ -66,6 +66,20 @@ def test_a_clean_run() -> None:
     assert (audit.acked, audit.in_journal, audit.in_view, audit.lost, audit.duplicated) == (3, 3, 3, 0, 0)
 
 
+@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("done", [True, False])
+def test_what_a_caller_found_by_looking_must_be_so(found: bool, done: bool) -> None:
+    run = Run()
+    run.ledger.told["r-1/2"] = replace(run.ledger.told["r-1/2"], answer=Answer.UNKNOWN, found=found)
+    if not done:
+        run.events = run.events[:1]
+        run.rows = {"r-1": _row(run.events)}
+    audit = run.audit()
+    assert audit.is_clean is (found is done)
+    assert (audit.lost > 0, audit.duplicated > 0) == (found and not done, done and not found)
+    assert (audit.unknown, audit.unknown_done) == (1, int(done))
+
+
 def _lose_last_in_journal_and_view(run: Run) -> None:
     run.events.pop()
     run.rows["r-1"] = _row(run.events)

@@ -14,8 +14,12 @@ import pytest
 from aecorpy.demo.__main__ import main
 from tests.demo.programs import program, rest, run
 from tests.postgres_server import PostgresServer
+from tests.waiting import eventually
 
-COUNTS = re.compile(r"demo: (ok|interrupted) acked=(\d+) in_journal=(\d+) in_view=(\d+) lost=0 duplicated=0")
+FIGURES = r"lost=0 duplicated=0 failover_ms=(\d+|-) moved=(\d+)"
+COUNTS = re.compile(rf"demo: (ok|interrupted) acked=(\d+) in_journal=(\d+) in_view=(\d+) {FIGURES}")
+SHORT = ("--seconds", 2.5, "--callers", 16)
+UP = "nodes are up; bookings flow"
 
 
 def counted(line: str, word: str) -> int:
@@ -24,20 +28,43 @@ def counted(line: str, word: str) -> int:
     assert match is not None, line
     assert match[1] == word
     assert match[2] == match[3] == match[4]
+    if word == "ok":
+        assert int(match[5]) > 0
+        assert int(match[6]) > 0
     return int(match[2])
 
 
-async def test_a_run_ends_ok_and_again_on_the_same_store(store: str) -> None:
-    for _ in range(2):
-        code, lines = await run("aecorpy.demo", "--bookings", 60, "--callers", 16, "--store", store)
-        assert code == 0, lines
-        assert counted(lines[-1], "ok") >= 60
-        assert re.search(r"demo: [\d,]+ commands in .* acknowledged, .* rejected on purpose", lines[-2])
+def node_processes(of: Path) -> list[str]:
+    """The processes of a demo that was started with `AECORPY_DEMO_TEST` set to `of`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"AECORPY_DEMO_TEST={of}".encode() in environment.split(b"\0"):
+                found.append(entry.name)
+    return found
 
 
-async def test_without_a_store_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", [1, 2])  # the one that coordinates is killed, and another one
+async def test_a_node_dies_and_another_one_joins_and_nothing_is_lost(store: str, seed: int) -> None:
+    code, lines = await run("aecorpy.demo", *SHORT, "--seed", seed, "--store", store)
+    assert code == 0, lines
+    assert counted(lines[-1], "ok") >= 60
+    said = "\n".join(lines)
+    assert (", which coordinates, is killed (SIGKILL)" in said) is (seed == 1)
+    assert "is killed (SIGKILL) with" in said
+    assert "node-4 is up, and has taken over" in said
+    assert re.search(r"demo: [\d,]+ commands in .* acknowledged, .* rejected on purpose", said)
+
+
+async def test_without_a_store_nothing_is_left_behind_and_a_store_can_be_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    code, lines = await run("aecorpy.demo", "--bookings", 20)
+    code, lines = await run("aecorpy.demo", *SHORT, "--bookings", 20, "--nodes", 2)
     assert code == 0, lines
     counted(lines[-1], "ok")
     assert os.listdir(tmp_path) == []
@@ -49,31 +76,58 @@ async def _line(process: Process, part: str) -> None:
         assert line, f"it ended without saying {part!r}"
 
 
-async def test_ctrl_c_finishes_what_is_under_way_and_checks_it(store: str) -> None:
-    async with program("aecorpy.demo", "--bookings", 1_000_000, "--store", store) as process:
-        await _line(process, "of 1,000,000 bookings")
+async def test_ctrl_c_finishes_what_is_under_way_and_checks_it(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORPY_DEMO_TEST", str(tmp_path))
+    async with program("aecorpy.demo", "--seconds", 1000, "--store", store) as process:
+        await _line(process, UP)
+        await _line(process, "commands/s")
         process.send_signal(signal.SIGINT)
         lines = await rest(process)
         assert process.returncode == 130, lines
         assert lines[0].startswith("demo: stopping")
         assert counted(lines[-1], "interrupted") > 0
-    code, lines = await run("aecorpy.demo", "--bookings", 20, "--store", store)
+    assert node_processes(tmp_path) == []
+    code, lines = await run("aecorpy.demo", *SHORT, "--store", store)
     assert code == 0, lines
 
 
 async def test_ctrl_c_twice_gives_up_without_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    async with program("aecorpy.demo", "--bookings", 1_000_000) as process:
-        await _line(process, "of 1,000,000 bookings")
+    monkeypatch.setenv("AECORPY_DEMO_TEST", str(tmp_path))
+    async with program("aecorpy.demo", "--seconds", 1000) as process:
+        await _line(process, UP)
         process.send_signal(signal.SIGINT)
         await _line(process, "stopping")
         process.send_signal(signal.SIGINT)
         lines = await rest(process)
         assert process.returncode == 130, lines
     assert os.listdir(tmp_path) == []
+    assert node_processes(tmp_path) == []
 
 
-@pytest.mark.parametrize("arguments", [["--bookings", "0"], ["--callers", "many"], ["--store", "memory:"], ["--nope"]])
+async def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORPY_DEMO_TEST", str(tmp_path))
+    async with program("aecorpy.demo", "--seconds", 1000, "--store", f"sqlite:///{tmp_path}/j.db") as process:
+        await _line(process, UP)
+        assert len(node_processes(tmp_path)) == 4
+        process.kill()
+        await process.wait()
+        await eventually(lambda: not node_processes(tmp_path), within=20)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--bookings", "0"],
+        ["--callers", "many"],
+        ["--nodes", "1"],
+        ["--seconds", "nan"],
+        ["--store", "memory:"],
+        ["--nope"],
+    ],
+)
 def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -100,10 +154,11 @@ def test_a_store_that_cannot_be_used(url: str, code: int, capsys: pytest.Capture
 async def test_a_server_that_crashes_under_load_and_comes_back_loses_nothing(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
-    async with program("aecorpy.demo", "--bookings", 2_000, "--store", postgres_url) as process:
-        await _line(process, "of 2,000 bookings")
+    async with program("aecorpy.demo", "--seconds", 8, "--callers", 16, "--store", postgres_url) as process:
+        await _line(process, UP)
+        await _line(process, "commands/s")
         await asyncio.to_thread(postgres_server.stop_immediate)
         await asyncio.to_thread(postgres_server.start)
         lines = await rest(process)
         assert process.returncode == 0, lines
-        assert counted(lines[-1], "ok") > 2_000
+        assert counted(lines[-1], "ok") > 100
