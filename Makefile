@@ -22,7 +22,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name what; do \
 	  printf '%-14s %s\n' "$$name" "$$what"; done
 
-demo: $(VENV)/.extra-demo ## book concert seats, and show that nothing was lost or doubled
+demo: $(VENV)/.extra-demo ## book concert seats on a cluster, kill a node, add one; nothing is lost or doubled
 	@$(PY) -m aecorpy.demo $(ARGS)
 
 test: $(VENV)/.extra-dev ## run all tests, on a PostgreSQL server started for them
