@@ -121,7 +121,7 @@ class Play:
         """
         for name in self._names[:-1]:
             await self._fleet.start(name)
-        async with client_node(self._plan.journal, f"callers-{self._plan.run}") as node:
+        async with client_node(self._plan.journal, "callers") as node:
             bookings = await node.deploy(Booking)
             sight = Sight(node.cluster.store, node.journal(Booking).name, self._patience)
             if not await self._all_placed(sight, self._names[:-1]):

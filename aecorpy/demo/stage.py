@@ -72,8 +72,8 @@ class Lines:
         now = self._clock()
         if now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
-            nodes = [f"{one.node} {shards_of(seen, one.node)}" for one in seen.nodes if one.state != "down"]
-            placed = ", ".join(one for one in nodes if not one.startswith("callers-"))
+            hosts = [one.node for one in seen.nodes if one.state != "down" and one.weight > 0]
+            placed = ", ".join(f"{name} {shards_of(seen, name)}" for name in hosts)
             self._say(f"{share:4.0%}  {rate:,.0f} commands/s, shards: {placed}")
 
 
