@@ -21,6 +21,7 @@ from sharding.coordinator import Coordinator, From, Moving, MovingWanted, PeerDe
 from sharding.host import ShardHost
 from sharding.links import Link, LinkError, Links, Peer
 from sharding.membership import Gone, Leave, Left, Membership, News
+from sharding.messages import Envelope
 from sharding.ports import Ports
 from sharding.post import Unreachable
 from sharding.protocol import (
@@ -42,7 +43,6 @@ from sharding.protocol import (
     Request,
     Resigned,
 )
-from sharding.messages import Envelope
 from sharding.region import GONE, LOST, THERE, CoordinatorChanged, Joined, PeerChanged, Region, Suspended
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings

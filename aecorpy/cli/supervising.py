@@ -96,7 +96,11 @@ class Child:
         clock = asyncio.get_running_loop().time
         while not wish.is_set:
             began = clock()
-            code = await self._live(wish)
+            try:
+                code = await self._live(wish)
+            except OSError as error:  # no memory, too many processes
+                _log.warning("%s cannot be started: %s", self.name, error)
+                code = 1
             if wish.is_set:
                 self.ended_well = code == 0
                 return
@@ -118,7 +122,7 @@ class Child:
         process = self._process = await start_node(self._options.factory, self.name, self._lifeline, more)
         seeing_off = asyncio.ensure_future(self._see_off(process, wish))
         try:
-            return await ended(process, self._to(sys.stdout), self._to(sys.stderr))
+            return await ended(process, self._to(sys.stdout, wish), self._to(sys.stderr, wish))
         finally:
             seeing_off.cancel()
 
@@ -129,9 +133,13 @@ class Child:
         _log.error("%s did not end: it is killed", self.name)
         pass_on(process, signal.SIGKILL)
 
-    def _to(self, stream: TextIO) -> Callable[[str], object]:
+    def _to(self, stream: TextIO, wish: EndWish) -> Callable[[str], object]:
         def say(line: str) -> None:
-            stream.write(f"{self.name} | {line}\n")
-            stream.flush()
+            try:
+                stream.write(f"{self.name} | {line}\n")
+                stream.flush()
+            except BrokenPipeError:  # nobody reads any more, as behind `| head`
+                if not wish.is_set:
+                    wish.set(signal.SIGPIPE)
 
         return say

@@ -16,7 +16,7 @@ from aecorpy.demo.hosting import STORE
 
 FACTORY = "aecorpy.demo.hosting:node"
 STOP_WITHIN = 15.0  # seconds
-LINES_KEPT = 30
+LINES_KEPT = 5
 
 
 @dataclass(slots=True)
@@ -104,5 +104,4 @@ class Fleet:
             self._find(name, machine, f"ended by itself ({how(machine.watching.result())})")
 
     def _find(self, name: str, machine: Machine, what: str) -> None:
-        last = "".join(f"\n  {line}" for line in machine.said)
-        self.findings.append(f"{name} {what}; it said:{last}")
+        self.findings.append(f"{name} {what}; its last lines: {' / '.join(machine.said)}")

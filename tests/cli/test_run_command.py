@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import sys
 from pathlib import Path
 
 from aecorpy.cli.supervising import Pauses
@@ -70,6 +71,15 @@ async def test_what_can_never_run_is_not_tried_again(folder: Path) -> None:
     assert "node-1 | aecorpy: tickets:raises raised RuntimeError: no luck with node-1" in text
     assert text.splitlines()[-1] == "aecorpy: tickets:raises cannot be run: see above"
     assert "started again" not in text
+
+
+async def test_nodes_end_when_nobody_reads_what_they_say(folder: Path) -> None:
+    command = f"'{sys.executable}' -m aecorpy run tickets:node --nodes 2 2>&1 | head -n 1"
+    process = await asyncio.create_subprocess_shell(command, cwd=folder, stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(20):
+        text = (await process.communicate())[0].decode()
+    assert text.startswith("node-")
+    await eventually(lambda: not processes_in(folder), within=20)
 
 
 async def test_a_node_that_dies_at_once_is_tried_again_after_longer_pauses(folder: Path) -> None:

@@ -48,6 +48,11 @@ def node_processes(of: Path) -> list[str]:
     return found
 
 
+def arguments_of(pid: str) -> list[str]:
+    """The command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+
+
 @pytest.mark.parametrize("seed", [1, 2])  # the one that coordinates is killed, and another one
 async def test_a_node_dies_and_another_one_joins_and_nothing_is_lost(store: str, seed: int) -> None:
     code, lines = await run("aecorpy.demo", *SHORT, "--seed", seed, "--store", store)
@@ -115,6 +120,18 @@ async def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path, mo
         process.kill()
         await process.wait()
         await eventually(lambda: not node_processes(tmp_path), within=20)
+
+
+async def test_a_node_that_dies_by_itself_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORPY_DEMO_TEST", str(tmp_path))
+    async with program("aecorpy.demo", "--seconds", 1000, "--store", f"sqlite:///{tmp_path}/j.db") as process:
+        await _line(process, UP)
+        (victim,) = [pid for pid in node_processes(tmp_path) if "node-2" in arguments_of(pid)]
+        os.kill(int(victim), signal.SIGKILL)
+        lines = await rest(process)
+        assert process.returncode == 1, lines
+        assert lines[-1].startswith("demo: FAILED AecorError: node-2 ended by itself (by SIGKILL); its last lines: ")
+    assert node_processes(tmp_path) == []
 
 
 @pytest.mark.parametrize(
