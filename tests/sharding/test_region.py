@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sharding import region as regions
-from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Register, Reply, Request
+from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Homes, Register, Reply, Request
 from sharding.region import GONE, LOST, THERE, CoordinatorChanged, Joined, PeerChanged, Suspended
 from tests.sharding.posts import ME, Rig, answers, turns
 from tests.waiting import eventually
@@ -403,5 +403,5 @@ async def test_a_shard_still_stopping_when_the_node_has_joined_anew_is_taken_whe
     assert await answers(ask) == ["2"]
 
 
-def _homes(*homes: tuple[int, int, int]) -> regions.Homes:
-    return regions.Homes(1, "t", homes)
+def _homes(*homes: tuple[int, int, int]) -> Homes:
+    return Homes(1, "t", homes)
