@@ -178,6 +178,7 @@ async def test_draining_waits_for_the_last_caller(counters: Counters, faulty: Fa
 
 
 async def test_many_callers_of_one_slow_entity_all_hear_in_time(counters: Counters, faulty: FaultyDatabase) -> None:
+    await asyncio.gather(*[counters(f"k{number}").get() for number in range(50)])  # so that all can be started in time
     gate = faulty.block("append")
     calls = [asyncio.ensure_future(counters.within(0.2)(f"k{number % 50}").add(1)) for number in range(500)]
     start = asyncio.get_running_loop().time()

@@ -1,21 +1,18 @@
-"""Whole clusters under faults: real nodes that host entities, callers that note what they were told, and a check."""
+"""Whole clusters on the simulated loop: real nodes that host entities, and callers that note what they were told."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter as Tally
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from aecorpy import AecorError, ClusterNode, ClusterSettings, Entity, EntityRefs, Fold, Next, Tagging, command, event
-from journal.codec import PayloadCodec
 from journal.errors import JournalError, OutcomeUnknown
 from journal.records import StoredEvent
 from sharding.ports import Ports as ClusterPorts
 from tests.simulation.errors import NodeCrashed
-from tests.simulation.faults import Plan, Scene, draw_plan
 from tests.simulation.ready import Order
 from tests.simulation.world import Ports, World
 
@@ -88,6 +85,7 @@ class History:
     owned: list[Owned] = field(default_factory=list)
     events: list[StoredEvent] = field(default_factory=list)
     digest: str = ""
+    seconds: float = 0.0
     pending: list[str] = field(default_factory=list)
 
     @property
@@ -122,12 +120,20 @@ class ClusterRun:
         self.enough = False
         self.numbers = 0
 
-    def run(self, scenario: Any, *, order: Order = Order.ANY) -> History:
-        """Run `scenario(self, world)` and gather what is to be checked."""
+    def run(
+        self, scenario: Callable[[ClusterRun, World], Coroutine[Any, Any, None]], *, order: Order = Order.ANY
+    ) -> History:
+        """Run `scenario(self, world)` and gather what is to be checked.
+
+        Raises:
+            SimulationError: it hung, or a node reported an error that nobody handled.
+            AssertionError: the cluster was not healthy in time.
+        """
         with World(self.seed, self.names, self._boot, order=order) as world:
             world.run(scenario(self, world))
             self.history.events = world.run(_journal_of(world))
             self.history.digest = world.trace.digest
+            self.history.seconds = world.loop.now
             tasks = world.loop.pending()
             self.history.pending = [f"{node}: {task.get_name()}" for node, some in tasks.items() for task in some]
         return self.history
@@ -225,7 +231,7 @@ class ClusterRun:
         """Stop all nodes in order."""
         for name in list(world.running):
             await world.on(name, world.running[name].node.stop())
-        await asyncio.sleep(3)
+        await asyncio.sleep(6)  # longer than anybody waits for the store
 
 
 def _nonce(draw: Any) -> bytes:
@@ -235,108 +241,3 @@ def _nonce(draw: Any) -> bytes:
 async def _journal_of(world: World) -> list[StoredEvent]:
     store = await world.memory.journal("notes", SHARDS)
     return await store.read_shards(dict.fromkeys(range(SHARDS), 0), 1_000_000)
-
-
-# --- the check
-
-
-def broken(history: History) -> list[str]:
-    """Which promises the run broke, each with the first that shows it."""
-    codec: PayloadCodec[Any] = PayloadCodec(Noted)
-    found: dict[tuple[int, int], list[StoredEvent]] = defaultdict(list)
-    by_key: dict[str, list[tuple[StoredEvent, Noted]]] = defaultdict(list)
-    for stored in history.events:
-        noted = codec.decode(stored.type_name, stored.version, stored.payload)
-        found[noted.caller, noted.number].append(stored)
-        by_key[stored.key].append((stored, noted))
-    faults = []
-    for sent in history.sent:
-        times = len(found[sent.caller, sent.number]) if sent.number else 0
-        if sent.told == "ok" and times != 1:
-            faults.append(f"durable: {sent} is in the journal {times} times")
-        elif sent.told == "no" and times:
-            faults.append(f"unknown-is-said: {sent} is in the journal")
-        elif times > 1:
-            faults.append(f"durable: {sent} is in the journal {times} times")
-        elif not sent.told:
-            faults.append(f"unknown-is-said: nobody said anything of {sent}")
-    answered = {(sent.caller, sent.number) for sent in history.sent if sent.told == "ok"}
-    faults += _out_of_order(by_key, answered) + _epochs(history) + _owners(history)
-    return faults
-
-
-def _out_of_order(by_key: dict[str, list[tuple[StoredEvent, Noted]]], answered: set[tuple[int, int]]) -> list[str]:
-    """Holes and repeats; and one sender's commands in another order. One whose outcome is unknown may come later."""
-    faults = []
-    for key, events in by_key.items():
-        events.sort(key=lambda one: one[0].seq_nr)
-        if [stored.seq_nr for stored, _ in events] != list(range(1, len(events) + 1)):
-            faults.append(f"in-order: {key} has a hole or a repeat")
-        last: dict[int, int] = {}
-        for stored, noted in events:
-            if not noted.caller or (noted.caller, noted.number) not in answered:
-                continue
-            if noted.number <= last.get(noted.caller, 0):
-                faults.append(f"in-order: {key} seq_nr {stored.seq_nr}: {noted} comes behind {last[noted.caller]}")
-            last[noted.caller] = noted.number
-    return faults
-
-
-def _epochs(history: History) -> list[str]:
-    faults, epochs, offsets = [], dict[int, int](), dict[int, int]()
-    for stored in sorted(history.events, key=lambda one: (one.shard, one.offset)):
-        if stored.offset != offsets.get(stored.shard, 0) + 1:
-            faults.append(f"in-order: shard {stored.shard} has a hole before offset {stored.offset}")
-        offsets[stored.shard] = stored.offset
-        epoch = getattr(stored, "epoch", 0)
-        if epoch < epochs.get(stored.shard, 0):
-            faults.append(f"single-writer: shard {stored.shard} offset {stored.offset} under an old epoch")
-        epochs[stored.shard] = epoch
-    return faults
-
-
-def _owners(history: History) -> list[str]:
-    owners: dict[tuple[int, int], str] = {}
-    faults = []
-    for owned in history.owned:
-        before = owners.setdefault((owned.shard, owned.epoch), owned.owner)
-        if before != owned.owner:
-            faults.append(f"single-writer: shard {owned.shard} epoch {owned.epoch}: {before} and {owned.owner}")
-    return faults
-
-
-# --- scenarios
-
-
-async def under_faults(run: ClusterRun, world: World, *, seconds: float = 40.0, plan: Plan | None = None) -> None:
-    """Faults of all kinds, then everything heals: every key answers everywhere, and the nodes stop in order."""
-    if plan is None:
-        plan = draw_plan(world.loop.random("faults"), Scene(run.first, lease=LEASE, seconds=seconds))
-    await world.start(*run.first)
-    load = [world.loop.create_task(run.load(world, caller)) for caller in range(1, 5)]
-    await world.play(plan)
-    await run.until_healthy(world)
-    run.enough = True
-    await asyncio.gather(*load)
-    await run.stop_all(world)
-
-
-async def planned_moves(run: ClusterRun, world: World) -> None:
-    """Nodes join and leave in order while commands flow; nothing else happens."""
-    draws = world.loop.random("moves")
-    await world.start(*run.first)
-    load = [world.loop.create_task(run.load(world, caller, pace=40.0)) for caller in range(1, 5)]
-    for _ in range(4):
-        await asyncio.sleep(draws.uniform(0.2, 2.0))
-        down = [name for name in run.names if name not in world.running]
-        if down and (len(world.running) < 2 or draws.random() < 0.5):
-            await world.start(draws.choice(down))
-        else:
-            name = draws.choice(sorted(world.running))
-            running = world.running.pop(name)
-            await world.on(name, running.node.stop())
-            world.crash(name)
-    await asyncio.sleep(2)
-    run.enough = True
-    await asyncio.gather(*load)
-    await run.stop_all(world)
