@@ -28,6 +28,7 @@ from sharding.protocol import (
     UNDELIVERED,
     EpochStale,
     Failed,
+    Farewell,
     Flush,
     Flushed,
     HandedOff,
@@ -38,12 +39,24 @@ from sharding.protocol import (
     MayLeave,
     Members,
     Moved,
+    Parting,
     Register,
     Reply,
     Request,
     Resigned,
 )
-from sharding.region import GONE, LOST, THERE, CoordinatorChanged, Joined, PeerChanged, Region, Suspended
+from sharding.region import (
+    GONE,
+    LOST,
+    THERE,
+    CoordinatorChanged,
+    Joined,
+    Parts,
+    PeerChanged,
+    Region,
+    Suspended,
+    Vacate,
+)
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
@@ -57,6 +70,8 @@ OnOwned = Callable[[str, int, int, bool], None]
 REDEPLOY_PAUSE = 0.2
 AT_ONCE_SECONDS = 1.0
 HEARING_SECONDS = 1.0
+PARTING_SECONDS = 1.0
+NEWS_PAUSE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,8 @@ class Cluster:
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
         self._listening_out: dict[int, _ListeningOut] = {}
+        self._awaited: set[int] = set()
+        self._alone: asyncio.Future[None] | None = None
         self._departed: set[int] = set()
         self._former: dict[int, Member] = {}
         self._coordinator: int | None = None
@@ -205,7 +222,49 @@ class Cluster:
         except TimeoutError:
             _log.warning("node %r leaves although not all its shards could be handed off", self.node)
         self._stop_redeploying()
-        await self._drained(max(0.0, end - self.engine.loop.time()), at_once=False)
+        await self._drained(max(0.0, end - self.engine.loop.time()), Vacate())
+        await self._part(min(PARTING_SECONDS, max(0.0, end - self.engine.loop.time())))
+
+    async def _part(self, seconds: float) -> None:
+        """Wait until nobody sends anything here any more, and what was sent here is sent on."""
+        self._awaited = {incarnation for incarnation in self.members if incarnation != self.me}
+        self._alone = self.engine.loop.create_future()
+        for incarnation in list(self._awaited):
+            try:
+                self.send(incarnation, Parting(self.me))
+            except Unreachable:
+                self._said_farewell(incarnation)
+        try:
+            async with asyncio.timeout(seconds):
+                if self._awaited:
+                    await self._alone
+                # What waits here waits for news of its home; a sum over many buffers, so there is no one event to wait for.
+                while any(one.routes.waiting for one in self._deployed.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(NEWS_PAUSE)
+        except TimeoutError:
+            _log.info("node %r: not everybody has said farewell in time", self.node)
+        for one in self._deployed.values():
+            one.routes.refuse_waiting(f"node {self.node!r} has left")
+
+    def _said_farewell(self, incarnation: int) -> None:
+        self._awaited.discard(incarnation)
+        if not self._awaited and self._alone is not None and not self._alone.done():
+            self._alone.set_result(None)
+
+    def _on_parting(self, incarnation: int) -> None:
+        """The member owns nothing more: let regions stop sending there, then say that they have."""
+        self._dead.add(incarnation)
+        waiting = [len(self._deployed)]
+
+        def done() -> None:
+            waiting[0] -= 1
+            if waiting[0] <= 0:
+                self._send_quietly(incarnation, Farewell(self.me))
+
+        for one in self._deployed.values():
+            self.engine.tell(one.region, Parts(incarnation, done))
+        if not self._deployed:
+            done()
 
     async def leave(self) -> None:
         """Stop what is left here, at once, and give the lease back. `hand_off` comes before it."""
@@ -215,7 +274,7 @@ class Cluster:
         self.engine.run_queue.guard = None
         self.term_lost()
         try:
-            if not await self._drained(AT_ONCE_SECONDS, at_once=True):
+            if not await self._drained(AT_ONCE_SECONDS, Suspended()):
                 _log.warning("node %r: some shards could not be stopped", self.node)
             self.engine.tell(self._membership, Left())
             if me:
@@ -236,9 +295,8 @@ class Cluster:
         if with_store:
             await self.store.close()
 
-    async def _drained(self, seconds: float, *, at_once: bool) -> bool:
-        for one in self._deployed.values():
-            self.engine.tell(one.region, Suspended(at_once))
+    async def _drained(self, seconds: float, order: Suspended | Vacate) -> bool:
+        self._tell_regions(order)
         try:
             async with asyncio.timeout(seconds):
                 for one in self._deployed.values():
@@ -282,7 +340,7 @@ class Cluster:
         self._coordinator = None
         for one in self._deployed.values():
             one.routes.forget_homes()
-            self.engine.tell(one.region, Suspended(at_once=True))
+            self.engine.tell(one.region, Suspended())
         self._former, self.members = self._former | self.members, {}
         self._stop_redeploying()
         if self._may_leave is not None and not self._may_leave.done():
@@ -526,6 +584,10 @@ class Cluster:
                 self.engine.tell(self._membership, News(message))
         elif kind is MayLeave:
             self._on_may_leave()
+        elif kind is Parting:
+            self._on_parting(incarnation)
+        elif kind is Farewell:
+            self._said_farewell(incarnation)
         else:
             _log.error("node %r: nobody takes %s", self.node, kind.__name__)
 

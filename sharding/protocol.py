@@ -99,6 +99,18 @@ class MayLeave(NamedTuple):
     term: int
 
 
+class Parting(NamedTuple):
+    """From a member whose shards are handed off to every other: send me nothing more, and tell me when you do not."""
+
+    incarnation: int
+
+
+class Farewell(NamedTuple):
+    """To a parting member, behind all that was sent to it: nothing more will come."""
+
+    incarnation: int
+
+
 # --- regions among each other
 
 
@@ -188,6 +200,8 @@ MESSAGES: Final[dict[int, type]] = {
     8: Leaving,
     9: MayLeave,
     10: Members,
+    11: Parting,
+    12: Farewell,
     16: Request,
     17: Reply,
     18: Failed,

@@ -39,13 +39,18 @@ class Joined(NamedTuple):
 
 
 class Suspended(NamedTuple):
-    """From the node: it is no member any more, or will not be. Stop all shards.
+    """From the node: it is no member any more, or will not be at once. Stop all shards, and forget who has which."""
 
-    Attributes:
-        at_once: do not finish what was begun.
-    """
 
-    at_once: bool
+class Vacate(NamedTuple):
+    """From the node, which is leaving: finish and stop the shards that nobody took."""
+
+
+class Parts(NamedTuple):
+    """From the node: the member is leaving and owns nothing more; send it nothing, and call `done`."""
+
+    incarnation: int
+    done: Callable[[], None]
 
 
 class CoordinatorChanged(NamedTuple):
@@ -134,8 +139,14 @@ class Region(AsyncActor):
                 self._register()
             case CoordinatorChanged() if not self._suspended:
                 self._register()
-            case Suspended(at_once):
-                self._on_suspended(at_once)
+            case Suspended():
+                self._on_suspended()
+            case Vacate():
+                for shard, local in self._shards.items():
+                    if not local.draining:
+                        self._drain(shard, local, at_once=False)
+            case Parts():
+                self._on_parts(message)
             case ChildActorExited():
                 pass  # a shard exits after its `Drained`
 
@@ -304,14 +315,23 @@ class Region(AsyncActor):
         if stopped or refused or not self._registered:
             self._remind_later()
 
-    def _on_suspended(self, at_once: bool) -> None:
+    def _on_suspended(self) -> None:
         self._suspended = True
         self._routes.forget_homes()
         self._flushing.clear()
         for shard, local in self._shards.items():
-            self._drain(shard, local, at_once=at_once)
+            self._drain(shard, local, at_once=True)
 
     # --- peers
+
+    def _on_parts(self, parts: Parts) -> None:
+        """Send nothing to the member but a `Flush` behind what went there; what comes waits for its shards' homes."""
+        for shard, route in enumerate(self._routes.addresses):
+            if not isinstance(route, RemoteShard) or route.owner != parts.incarnation:
+                continue
+            if not (route.used and self._begin_flush(shard, route.owner)):
+                self._routes.buffer(shard)
+        parts.done()
 
     def _on_peer(self, change: PeerChanged) -> None:
         if change.what != THERE:  # the `Flush` is lost with the connection, and what it followed is put back or lost

@@ -311,6 +311,27 @@ class Routes:
         """Put what the shard's actor did not start in front of what waits."""
         self.buffer(shard).items.extendleft(reversed(unstarted))
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for a home."""
+        buffered = sum(len(route.items) for route in self.addresses if isinstance(route, Buffer))
+        return buffered + sum(map(len, self._ahead.values()))
+
+    def refuse_waiting(self, why: str) -> None:
+        """Tell who sent what still waits that nothing happened; this node will not send it on any more."""
+        foreign: list[Foreign] = [one for waiting in self._ahead.values() for one in waiting]
+        self._ahead.clear()
+        for route in self.addresses:
+            if isinstance(route, Buffer):
+                items, route.items = route.items, deque()
+                for item in items:
+                    if isinstance(item, Request | Flush):
+                        foreign.append(item)
+                    else:
+                        self._undelivered(*item, why)
+        for one in foreign:
+            self._fail(one, UNDELIVERED, f"{self.name} shard {one.shard}: {why}")
+
     def forget_homes(self) -> None:
         """This node is no member any more: let everything wait until the homes are known anew."""
         for shard, home in enumerate(self.homes):
