@@ -523,6 +523,8 @@ class Coordinator(AsyncActor):
         return gone * 2 > len(others) + 1
 
     def _end(self, why: Deposed) -> None:
+        if self._over:
+            return
         self._over = True
         self.send(self._membership, why)
         self.send(self.myAddress, ActorExitRequest())
