@@ -12,8 +12,14 @@ from tests.sharding.posts import Rig
 
 
 @pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    """A region that has joined. It ends with nothing left over."""
+async def engine() -> AsyncIterator[Engine]:
+    """An engine, which ends with nothing left over."""
     engine = Engine(asyncio.get_running_loop())
-    yield Rig(engine)
+    yield engine
     assert (await engine.shutdown()).clean
+
+
+@pytest.fixture
+def rig(engine: Engine) -> Rig:
+    """A region that has joined."""
+    return Rig(engine)
