@@ -21,6 +21,12 @@ def texts(sent: list[tuple[int, Request]]) -> list[tuple[int, str]]:
     return [(to, one.payload.decode()) for to, one in sent]
 
 
+@pytest.fixture
+def quick_reminders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regions say again very soon what nobody has reacted to."""
+    monkeypatch.setattr(regions, "REMIND_SECONDS", 0.002)
+
+
 # --- homes
 
 
@@ -68,8 +74,7 @@ async def test_the_home_of_a_member_that_is_not_known_yet_waits_for_news_of_it(r
     ask.cancel()
 
 
-async def test_a_region_registers_again_until_it_was_told_of_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regions, "REMIND_SECONDS", 0.002)
+async def test_a_region_registers_again_until_it_was_told_of_all(quick_reminders: None, rig: Rig) -> None:
     await rig.tell(CoordinatorChanged())
     await rig.homes((0, X, 1), all_told=False)
     await eventually(lambda: rig.post.told.count(Register(ME, "t")) >= 5, every=0.001)
@@ -114,10 +119,7 @@ async def test_what_the_shard_did_not_begin_goes_in_front_of_what_came_later(rig
         ask.cancel()
 
 
-async def test_a_shard_that_was_given_up_is_not_taken_again_by_old_news(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(regions, "REMIND_SECONDS", 0.002)
+async def test_a_shard_that_was_given_up_is_not_taken_again_by_old_news(quick_reminders: None, rig: Rig) -> None:
     await rig.homes((0, ME, 1))
     await answers(rig.ask("1"))
     await rig.tell(HandOff(1, "t", (0,)))
@@ -172,10 +174,7 @@ async def test_a_soft_drain_that_does_not_end_is_ended_when_the_shard_is_given_a
 # --- fenced
 
 
-async def test_a_fenced_shard_asks_for_a_newer_epoch_until_it_gets_one(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(regions, "REMIND_SECONDS", 0.002)
+async def test_a_fenced_shard_asks_for_a_newer_epoch_until_it_gets_one(quick_reminders: None, rig: Rig) -> None:
     rig.host.refusing = {1: 7}
     await rig.homes((0, ME, 1))
     ask = rig.ask("1")
@@ -188,8 +187,7 @@ async def test_a_fenced_shard_asks_for_a_newer_epoch_until_it_gets_one(
     assert rig.owned == [(0, 1, True), (0, 1, False), (0, 8, True)]
 
 
-async def test_a_refusal_that_names_no_epoch_is_told_again_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regions, "REMIND_SECONDS", 0.002)
+async def test_a_refusal_that_names_no_epoch_is_told_again_too(quick_reminders: None, rig: Rig) -> None:
     rig.host.refusing = {1: 0}
     await rig.homes((0, ME, 1))
     rig.ask("1").cancel()
