@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("commands", "remote")
+BENCHMARKS = ("commands", "remote", "shard_rebalance")
 
 
 def main() -> int:

@@ -21,11 +21,23 @@ from tests.postgres_server import PostgresServer, find_server
 
 
 class Run:
-    """One run of a benchmark: what it may use, and where it puts its figures."""
+    """One run of a benchmark: what it may use, and where it puts its figures.
 
-    def __init__(self, server: PostgresServer, bounds: Sequence[Bound], quick: bool, console: Console) -> None:
+    Attributes:
+        json: the file in which the figures will be; what belongs beside it goes into the same folder.
+    """
+
+    def __init__(
+        self,
+        server: PostgresServer,
+        bounds: Sequence[Bound],
+        quick: bool,
+        console: Console,
+        json_file: Path | None = None,
+    ) -> None:
         self.server = server
         self.quick = quick
+        self.json = json_file
         self.figures: dict[str, Figure] = {}
         self._bounds = {bound.key: bound for bound in bounds}
         self._console = console
@@ -88,13 +100,14 @@ def run_benchmark(
     console = _console()
     with find_server() as server:
         facts = environment(server)
-        run = Run(server, bounds, chosen.quick, _console(stderr=True))
+        if chosen.json:
+            chosen.json.parent.mkdir(parents=True, exist_ok=True)
+        run = Run(server, bounds, chosen.quick, _console(stderr=True), chosen.json)
         asyncio.run(_as_coroutine(measure, run))
     show(console, f"benchmarks.{name}{' (quick)' if chosen.quick else ''}", list(run.figures.values()))
     console.print(in_words(facts), highlight=False)
     missed = [figure.key for figure in run.figures.values() if not figure.met]
     if chosen.json:
-        chosen.json.parent.mkdir(parents=True, exist_ok=True)
         chosen.json.write_text(json.dumps(_document(name, run, missed, facts), indent=2) + "\n")
     for problem, keys in (("missed", missed), ("not measured", run.unmeasured)):
         if keys:
