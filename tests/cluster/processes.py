@@ -200,7 +200,7 @@ class Fleet:
         """The shards of each living process that can own any, by its own record."""
         self.records.refresh()
         return {
-            name: self.records.owned_by(node.name)
+            name: set(self.records.owned_by(node.name))
             for name, node in self.nodes.items()
             if node.is_alive and node.options.weight > 0
         }
