@@ -90,7 +90,8 @@ async def measure_crashes(run: Run, url: str, tally: Tally, prefix: str) -> None
     """Kill one node after the other; each is started again and has its share before the next."""
     await run.settle(f"{prefix or 'postgresql_'}crash")
     async with audited(url, tally) as site:
-        taken, leading = [], []
+        taken: list[float] = []
+        leading: list[float] = []
         for turn in range(3 if run.quick else 10):
             victim = await site.victim(turn)
             (leading if turn % 3 == 0 else taken).append(await site.kill(victim))
@@ -106,7 +107,8 @@ async def measure_freezes(run: Run, url: str, tally: Tally) -> None:
     """Freeze one node after the other; each has to find itself out when it wakes."""
     await run.settle("freeze")
     async with audited(url, tally) as site:
-        served, back = [], []
+        served: list[float] = []
+        back: list[float] = []
         for turn in range(1 if run.quick else 4):
             victim = await site.victim(turn)
             for times, one in zip((served, back), await site.freeze(victim), strict=True):
@@ -134,8 +136,9 @@ async def measure_joins(run: Run, url: str, tally: Tally) -> None:
     left = [one for span in leaving for one in site.load.between(*span)]
     quiet = percentile_ms(before, 99)
     took = statistics.median(end - begin for begin, end in joining)
-    note = f"{readable(percentile_ms(joined, 99))} after {readable(quiet)} ms, {len(joined)} commands in {len(joining)} joins"
-    run.record("join_extra_p99_ms", percentile_ms(joined, 99) - quiet, note)
+    busy = percentile_ms(joined, 99)
+    note = f"{readable(busy)} after {readable(quiet)} ms; {len(joined)} commands in {len(joining)} joins"
+    run.record("join_extra_p99_ms", busy - quiet, note)
     run.explain("join_ms_p50", took * 1000, "ms", "until the fourth node has its share")
     run.explain("leave_extra_p99_ms", percentile_ms(left, 99) - quiet, "ms", "the same when it leaves (SIGTERM)")
 

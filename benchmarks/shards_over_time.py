@@ -42,9 +42,7 @@ def draw(records: Sequence[Owned], marks: Sequence[Mark], since: float, file: Pa
     figure.savefig(file, metadata={"Date": None})
 
 
-def _line(
-    node: str, records: Sequence[Owned], killed: dict[str, float], until: float
-) -> tuple[list[float], list[int]]:
+def _line(node: str, records: Sequence[Owned], killed: dict[str, float], until: float) -> tuple[list[float], list[int]]:
     changes = [(one.at, 1 if one.now else -1) for one in records if one.process.partition(".")[0] == node]
     for process, at in killed.items():
         if process.partition(".")[0] == node:

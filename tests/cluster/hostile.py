@@ -25,9 +25,7 @@ async def send(port: int, data: bytes) -> bytes:
         await _close(writer)
 
 
-async def shake_hands(
-    port: int, keys: Keys, me: Identity, wanted: Identity, *, then: bytes = b""
-) -> tuple[str, bytes]:
+async def shake_hands(port: int, keys: Keys, me: Identity, wanted: Identity, *, then: bytes = b"") -> tuple[str, bytes]:
     """Dial as a node would, and send `then`: why it was refused, if it was, and all that came back."""
     handshake = DiallerHandshake(keys, me, wanted, b"n" * 32)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

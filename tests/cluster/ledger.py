@@ -161,5 +161,5 @@ def _compare_owners(findings: Findings, writers: dict[tuple[int, int], set[str]]
     for place in sorted(owners.keys() | writers.keys()):
         who, wrote = owners.get(place, set()), writers.get(place, set())
         if len(who) > 1 or not wrote <= who:
-            shard, epoch = place
-            findings.double_owner.append(f"shard {shard}, epoch {epoch}: owned by {sorted(who)}, written by {sorted(wrote)}")
+            where = f"shard {place[0]}, epoch {place[1]}"
+            findings.double_owner.append(f"{where}: owned by {sorted(who)}, written by {sorted(wrote)}")

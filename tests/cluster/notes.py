@@ -33,9 +33,9 @@ class Note(Entity[int, Written]):
     by: ClassVar[str] = ""
 
     @command
-    async def write(self, id: str) -> int:
+    async def write(self, command_id: str) -> int:
         """Append one event; how many there are now."""
-        self.append(Written(id, Note.by))
+        self.append(Written(command_id, Note.by))
         return self.state
 
     @query
@@ -52,9 +52,9 @@ def notes(shards: int) -> type[Note]:
 def plain_actor() -> type[Actor]:
     """An actor class that has the name of `Note` and is another kind of thing."""
 
-    class Note(Actor):  # type: ignore[misc]
+    class Note(Actor):
         def receiveMessage(self, message: Any, sender: Any) -> None:
-            self.send(sender, message)
+            self.send(sender, message)  # type: ignore[no-untyped-call]
 
     return Note
 

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sharding.store import ClusterStore, StoreUnavailable, open_cluster_store
 from tests.cluster.ledger import FAILED, Findings, Ledger, audit
 from tests.cluster.notes import keys_by_shard, notes
 from tests.cluster.program import Options
 from tests.cluster.records import Records
-from sharding.store import ClusterStore, StoreUnavailable, open_cluster_store
 from tests.waiting import eventually
 
 START_LIMIT = 20.0
@@ -71,7 +71,8 @@ class NodeProcess:
     async def said(self, within: float = START_LIMIT) -> dict[str, Any]:
         """What it said once it was started, or why it could not be."""
         async with asyncio.timeout(within):
-            return await asyncio.shield(self._started)
+            said: dict[str, Any] = await asyncio.shield(self._started)
+            return said
 
     async def ready(self, within: float = START_LIMIT) -> None:
         """Return when the node is a member and takes requests."""

@@ -1,7 +1,7 @@
 """One node in a process of its own: `python -m tests.cluster.program OPTIONS`, steered by its standard input.
 
-A line of JSON is a request, a line of JSON on standard output its answer; each has the request's number. SIGTERM stops the
-node and ends the program with 0; the end of standard input ends it at once, so it outlives nobody who steers it.
+A line of JSON is a request, a line of JSON on standard output its answer; each has the request's number. SIGTERM stops
+the node and ends the program with 0; the end of standard input ends it at once, so it outlives nobody who steers it.
 """
 
 from __future__ import annotations
@@ -162,6 +162,8 @@ if __name__ == "__main__":
     given = Options(**json.loads(sys.argv[1]))
     Note.by = given.process
     logging.basicConfig(
-        level=os.environ.get("NODE_LOG", "INFO"), format=f"%(asctime)s.%(msecs)03d {given.process} %(name)s: %(message)s", datefmt="%H:%M:%S"
+        level=os.environ.get("NODE_LOG", "INFO"),
+        format=f"%(asctime)s.%(msecs)03d {given.process} %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
     )
     sys.exit(asyncio.run(main(given)))

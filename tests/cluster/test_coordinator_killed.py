@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from tests.cluster.conftest import NewFleet, check_sound
-from tests.cluster.processes import Fleet
 from tests.cluster.test_coming_and_going import SOON, calls
 from tests.postgres_server import PostgresServer
 from tests.waiting import eventually
@@ -20,7 +19,7 @@ async def test_the_coordinator_is_killed_in_the_middle_of_hand_offs(new_fleet: N
     async with calls(cluster, by):
         joining = await cluster.spawn("d")
         await joining.ready()
-        await eventually(lambda: 0 < len(cluster.owned()["d"]), every=0.001)
+        await eventually(lambda: len(cluster.owned()["d"]) > 0, every=0.001)
         assert not cluster.is_balanced()
         await leading.kill()
         await cluster.served(by, within=2 * SOON)

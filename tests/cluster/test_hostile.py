@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ async def test_a_proved_dialler_that_sends_nonsense_is_closed_and_named(guarded:
 
 async def test_a_flood_of_connections_leaves_the_members_their_links(guarded: Fleet) -> None:
     node = guarded.nodes["a"]
-    writers = []
+    writers: list[asyncio.StreamWriter] = []
     with held(writers):
         for _ in range(FLOOD):
             _, writer = await asyncio.open_connection("127.0.0.1", node.port)
@@ -93,7 +94,7 @@ async def test_a_flood_of_connections_leaves_the_members_their_links(guarded: Fl
     ids=["shard count", "kind"],
 )
 async def test_a_node_that_deploys_something_else_is_told_what_differs(
-    cluster: Fleet, other: dict[str, object], names: list[str]
+    cluster: Fleet, other: dict[str, Any], names: list[str]
 ) -> None:
     await cluster.start("a", "b")
     await cluster.balanced()

@@ -173,6 +173,8 @@ async def test_a_dropped_member_is_closed_both_ways_and_not_let_in_again() -> No
         assert not to_a.is_open
         assert a.links.status().links == []
         assert b.heard.of("dead") == []
+        a.links.admit(2)  # it was there after all
+        await b.heard.until(opened=2)
 
 
 async def test_a_message_over_the_limit_or_that_cannot_be_packed_is_refused_and_harmless() -> None:
