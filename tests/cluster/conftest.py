@@ -32,8 +32,8 @@ async def new_fleet(tmp_path: Path) -> AsyncIterator[NewFleet]:
 
 @pytest.fixture
 async def cluster(new_fleet: NewFleet) -> Fleet:
-    """A cluster on a SQLite file, with a short lease; no node is started yet."""
-    return new_fleet(lease=2.0)
+    """A cluster on a SQLite file, with a lease that no busy machine lets run out; no node is started yet."""
+    return new_fleet(lease=30.0)
 
 
 async def check_sound(one: Fleet, *, by: str) -> None:

@@ -94,7 +94,8 @@ class NodeProcess:
         self._last += 1
         waiting = self._answers[self._last] = asyncio.get_running_loop().create_future()
         self._write(json.dumps({"n": self._last, "do": do, **arguments}).encode() + b"\n")
-        return await waiting
+        answer: dict[str, Any] = await waiting
+        return answer
 
     def _write(self, line: bytes) -> None:
         assert self._process is not None

@@ -12,7 +12,7 @@ from tests.cluster.conftest import NewFleet, check_sound
 from tests.cluster.processes import Fleet
 from tests.waiting import eventually
 
-SOON = 2.0  # seconds in which a killed node's shards answer on a busy machine; its lease is longer
+SOON = 5.0  # seconds in which a killed node's shards answer even on a busy machine
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def test_callers_on_each_of_three_nodes_reach_every_entity(cluster: Fleet)
 async def test_nodes_on_postgresql_share_shards_and_take_over_those_of_a_killed_one(
     new_fleet: NewFleet, postgres_url: str
 ) -> None:
-    cluster = new_fleet(postgres_url, lease=10.0)
+    cluster = new_fleet(postgres_url, lease=30.0)
     await cluster.start("a", "b", "c")
     await cluster.balanced()
     for by in ("a", "b", "c"):
@@ -59,9 +59,8 @@ async def test_nodes_on_postgresql_share_shards_and_take_over_those_of_a_killed_
 
 @pytest.mark.parametrize("whose", ["coordinator", "other"])
 async def test_entities_of_a_killed_node_answer_elsewhere_long_before_its_lease_ends(
-    new_fleet: NewFleet, whose: str
+    cluster: Fleet, whose: str
 ) -> None:
-    cluster = new_fleet(lease=30.0)
     await cluster.start("a", "b", "c")
     await cluster.balanced()
     leading = (await cluster.coordinates()).options.node
@@ -111,7 +110,8 @@ async def test_the_last_node_may_leave_and_the_next_one_goes_on(cluster: Fleet) 
 
 
 @pytest.mark.parametrize("whose", ["coordinator", "other"])
-async def test_a_frozen_node_finds_itself_out_before_it_answers_and_joins_anew(cluster: Fleet, whose: str) -> None:
+async def test_a_frozen_node_finds_itself_out_before_it_answers_and_joins_anew(new_fleet: NewFleet, whose: str) -> None:
+    cluster = new_fleet(lease=2.0)
     await cluster.start("a", "b", "c")
     await cluster.balanced()
     leading = (await cluster.coordinates()).options.node
@@ -122,7 +122,7 @@ async def test_a_frozen_node_finds_itself_out_before_it_answers_and_joins_anew(c
     async with calls(cluster, by):
         await cluster.served(by)
         await frozen.freeze()
-        await cluster.served(by, orphans, within=cluster.options.lease + 2 * SOON)
+        await cluster.served(by, orphans, within=cluster.options.lease + SOON)
         before = cluster.ledger.new_id("woken")
         cluster.ledger.note(before, "unknown")
         # It lies in the frozen process's pipe, for a shard that it owns by all it knows.
@@ -136,7 +136,7 @@ async def test_a_frozen_node_finds_itself_out_before_it_answers_and_joins_anew(c
             return bool(now["incarnation"] and now["incarnation"] != was["incarnation"] and cluster.is_balanced())
 
         await eventually(is_back, within=10)
-    assert "stops what it runs" in frozen.log.read_text() or "lease" in frozen.log.read_text()
+    assert "it stops what it runs" in frozen.log.read_text()
     await check_sound(cluster, by=victim)
 
 
