@@ -92,10 +92,10 @@ class Program:
             recorder.close()
 
     async def _serve(self, recorder: Recorder, group: asyncio.TaskGroup) -> int:
+        settle_heap()
         try:
             async with self._options.new_node(recorder) as node:
                 await self._deploy(node)
-                settle_heap()
                 picture = await node.cluster.store.picture()  # what this node knows of itself may be on its way yet
                 port = next(one.port for one in picture.members if one.incarnation == node.cluster.me)
                 say({"ready": True, "port": port})
