@@ -410,7 +410,8 @@ class Coordinator(AsyncActor):
             member = self._members[incarnation]
             if incarnation in hosts or incarnation in owners:
                 gone = now - self._reached[incarnation] > settings.unreachable and not self._reaches(incarnation)
-                stays = incarnation in hosts and member.state != LEAVING and not gone
+                met = incarnation in owners or self._reaches(incarnation)  # a first shard only for whom news can reach
+                stays = incarnation in hosts and member.state != LEAVING and met and not gone
                 found[incarnation] = Candidate(member.node, member.weight if stays else 0.0)
         return found
 
