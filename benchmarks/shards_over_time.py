@@ -12,6 +12,7 @@ from benchmarks.failovers import Mark
 from tests.cluster.records import Owned
 
 WAIT_AFTER = 1.0
+FINEST = 0.02  # seconds; changes closer together are drawn as one
 
 
 def draw(records: Sequence[Owned], marks: Sequence[Mark], since: float, file: Path) -> None:
@@ -66,7 +67,10 @@ def _counts(
         if at <= since:
             counts[node][0] = now[node]
             continue
-        times.append(at - since)
-        for one in nodes:
-            counts[one].append(now[one])
+        if at - since - times[-1] >= FINEST:
+            times.append(at - since)
+            for one in nodes:
+                counts[one].append(now[one])
+        elif len(times) > 1:
+            counts[node][-1] = now[node]
     return times, counts
