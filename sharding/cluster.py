@@ -238,7 +238,7 @@ class Cluster:
             async with asyncio.timeout(seconds):
                 if self._awaited:
                     await self._alone
-                # What waits here waits for news of its home; a sum over many buffers, so there is no one event to wait for.
+                # For news of the homes of what waits here; it is a sum over many buffers, not one event.
                 while any(one.routes.waiting for one in self._deployed.values()):  # noqa: ASYNC110
                     await asyncio.sleep(NEWS_PAUSE)
         except TimeoutError:

@@ -135,7 +135,9 @@ class ClusterRun:
             self.history.digest = world.trace.digest
             self.history.seconds = world.loop.now
             tasks = world.loop.pending()
-            self.history.pending = [f"{node}: {task.get_name()}" for node, some in tasks.items() for task in some]
+            self.history.pending = [  # what the store's machine still works on is not the nodes' to end
+                f"{node}: {task.get_name()}" for node, some in tasks.items() if node != "<world>" for task in some
+            ]
         return self.history
 
     async def _boot(self, ports: Ports) -> Running:

@@ -173,7 +173,7 @@ async def test_a_dropped_member_is_closed_both_ways_and_not_let_in_again() -> No
         assert not to_a.is_open
         assert a.links.status().links == []
         assert b.heard.of("dead") == []
-        a.links.admit(2)  # it was there after all
+        a.links.to(b.peer)  # it was there after all
         await b.heard.until(opened=2)
 
 
