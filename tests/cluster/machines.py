@@ -39,6 +39,7 @@ class Machines:
             _ip("link", "add", left, "netns", left, "type", "veth", "peer", "name", right, "netns", right)
             for name, address in zip(self.names, self.addresses, strict=True):
                 _ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
+                _ip("-n", name, "link", "set", "lo", "up")  # two nodes of one machine talk by it
                 _ip("-n", name, "link", "set", name, "up")
         except subprocess.CalledProcessError as error:
             self.remove()
