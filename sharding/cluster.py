@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from sharding.asks import RemoteAsks
 from sharding.coordinator import Coordinator, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
 from sharding.host import ShardHost
 from sharding.links import Link, LinkError, Links, Peer
-from sharding.membership import Gone, Leave, Left, Membership, News
+from sharding.membership import Gone, Leave, Left, LookAgain, Membership, News
 from sharding.messages import Envelope
 from sharding.ports import Ports
 from sharding.post import Unreachable
@@ -59,6 +60,7 @@ from sharding.region import (
 )
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings
+from sharding.shard import MAX_WAITING
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import ClusterStoreError, LeaseLost
 from sharding.store.records import DOWN, UP, Deployment, Member, Picture, Seat
@@ -72,6 +74,7 @@ AT_ONCE_SECONDS = 1.0
 HEARING_SECONDS = 1.0
 PARTING_SECONDS = 1.0
 NEWS_PAUSE = 0.01
+MAX_STRANGERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class Cluster:
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
         self._listening_out: dict[int, _ListeningOut] = {}
+        self._strangers: dict[int, deque[Request | Flush]] = {}
         self._awaited: set[int] = set()
         self._alone: asyncio.Future[None] | None = None
         self._departed: set[int] = set()
@@ -338,6 +342,7 @@ class Cluster:
         """See `Household`."""
         self.me = 0
         self._coordinator = None
+        self._strangers.clear()
         for one in self._deployed.values():
             one.routes.forget_homes()
             self.engine.tell(one.region, Suspended())
@@ -366,8 +371,10 @@ class Cluster:
         self._dead &= live.keys()
         for incarnation in new:
             self._tell_regions(PeerChanged(incarnation, THERE))
+            self._greet(incarnation)
         for incarnation in gone:
             self._suspend(incarnation)
+            self._strangers.pop(incarnation, None)
             self._asks.doubt(incarnation)
             self._listen_out(incarnation, f"member {incarnation} is gone", drop=True)
         if self._links is not None and self._leading is not None:
@@ -592,12 +599,28 @@ class Cluster:
             _log.error("node %r: nobody takes %s", self.node, kind.__name__)
 
     def _on_foreign(self, message: Request | Flush) -> None:
+        if self._is_stranger(message.origin):
+            waiting = self._strangers.setdefault(message.origin, deque())
+            if not waiting and self._membership is not None:
+                self.engine.tell(self._membership, LookAgain())
+            if len(waiting) < MAX_WAITING:
+                waiting.append(message)
+            return
         deployed = self._deployed.get(message.name)
         if deployed is not None:
             deployed.routes.take(message)
         elif isinstance(message, Request) and message.ask:
             text = f"{message.name} is not deployed on node {self.node!r}"
             self._send_quietly(message.origin, Failed(message.ask, UNDELIVERED, text))
+
+    def _is_stranger(self, incarnation: int) -> bool:
+        """Whether it joined so lately that we have not heard of it, so that an answer would not reach it."""
+        known = incarnation == self.me or incarnation in self.members or incarnation in self._departed
+        return not known and (incarnation in self._strangers or len(self._strangers) < MAX_STRANGERS)
+
+    def _greet(self, incarnation: int) -> None:
+        for message in self._strangers.pop(incarnation, ()):
+            self._on_foreign(message)
 
     def _to_region(self, message: Homes | HandOff | Flushed) -> None:
         deployed = self._deployed.get(message.name)

@@ -42,6 +42,10 @@ class Leave:
     """From the node: say in the store that it is leaving, and give up the term if it is held."""
 
 
+class LookAgain:
+    """From the node: somebody talks to us of whom we have not heard; see who is there."""
+
+
 class Left:
     """From the node: everything is stopped; renew no more."""
 
@@ -169,6 +173,8 @@ class Membership(AsyncActor):
                 self._on_news(message.message)
             case Deposed():
                 self._on_deposed(message)
+            case LookAgain():
+                self._renew()
             case Leave():
                 self._on_leave()
             case _LeavingSaid():

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from thespian.actors import Actor, ActorExitRequest, ChildActorExited, WakeupMessage
 
 from sharding.actors import Address, AsyncActor, Outcome
+from sharding.actors.ask import ReplyAddress
 from sharding.host import EpochRefused, ShardHost
 from sharding.messages import Envelope, ShardLost, StillBusy
 
@@ -244,8 +245,11 @@ class Shard(AsyncActor):
     def _end_if_drained(self) -> None:
         if self._phase == DRAINING and not (self._young or self._old or self._leaving):
             self._phase = DRAINED
-            self.send(self._region, Drained(self._number, self._epoch, list(self._waiting)))
-            self._waiting.clear()
+            unstarted, self._waiting = list(self._waiting), deque()
+            for _, sender in unstarted:
+                if isinstance(sender, ReplyAddress):
+                    sender.release()
+            self.send(self._region, Drained(self._number, self._epoch, unstarted))
             self.send(self.myAddress, ActorExitRequest())
 
     def _retire_if_draining(self, key: str) -> None:

@@ -69,6 +69,10 @@ class ReplyAddress(Address):
         self._cell = cell
         cell.remember_ask(self.future)
 
+    def release(self) -> None:
+        """The message is in no actor's hands for now: who keeps it will send it on, and nobody's exit ends it."""
+        self._untrack()
+
     def _untrack(self) -> None:
         cell = self._cell
         if cell is not None:

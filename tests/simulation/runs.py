@@ -9,6 +9,8 @@ from typing import Any
 
 from aecorpy import AecorError, ClusterNode
 from journal.errors import JournalError, OutcomeUnknown
+from sharding.ports import Ports as ClusterPorts
+from sharding.store.memory import MemoryClusterStore
 from tests.aecorpy.samples import Counter
 from tests.simulation.errors import NodeCrashed
 from tests.simulation.faults import Scene, draw_plan
@@ -46,7 +48,19 @@ class Counted:
 
 async def boot(ports: Ports) -> tuple[ClusterNode, Any]:
     """Start a node on the world's ports."""
-    node = ClusterNode("sim", journal=ports.database, clock=ports.clock, draw=ports.draw, ask_seconds=5.0)
+    time = asyncio.get_running_loop().time
+    node = ClusterNode(
+        "sim",
+        journal=ports.database,
+        store=MemoryClusterStore("sim", clock=time),
+        node=ports.name,
+        clock=ports.clock,
+        draw=ports.draw,
+        bind=(ports.host, 0),
+        secret=b"a secret of the simulation",
+        ports=ClusterPorts(clock=time, draw=ports.draw, nonce=lambda: bytes(32), network=ports.network),
+        ask_seconds=5.0,
+    )
     await node.start()
     return node, await node.deploy(Counter)
 
