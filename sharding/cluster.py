@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from thespian.actors import ActorExitRequest
 
@@ -19,7 +18,9 @@ from sharding.actors import Address, Engine
 from sharding.allocation import AllocationStrategy, RingAllocation
 from sharding.asks import RemoteAsks
 from sharding.coordinator import Coordinator, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
+from sharding.farewells import Farewells
 from sharding.host import ShardHost
+from sharding.last_words import LastWords
 from sharding.links import Link, LinkError, Links, Peer
 from sharding.membership import Gone, Leave, Left, LookAgain, Membership, News
 from sharding.messages import Envelope
@@ -60,10 +61,10 @@ from sharding.region import (
 )
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings
-from sharding.shard import MAX_WAITING
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import ClusterStoreError, LeaseLost
 from sharding.store.records import DOWN, UP, Deployment, Member, Picture, Seat
+from sharding.strangers import Strangers
 
 _log = logging.getLogger(__name__)
 
@@ -71,10 +72,7 @@ LinksFactory = Callable[["Cluster"], Links]
 OnOwned = Callable[[str, int, int, bool], None]
 REDEPLOY_PAUSE = 0.2
 AT_ONCE_SECONDS = 1.0
-HEARING_SECONDS = 1.0
 PARTING_SECONDS = 1.0
-NEWS_PAUSE = 0.01
-MAX_STRANGERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,6 @@ class Deployed:
     hosts: bool
     region: Address
     routes: Routes
-
-
-class _ListeningOut(NamedTuple):
-    why: str
-    drop: bool
-    timer: asyncio.TimerHandle
 
 
 class Cluster:
@@ -138,10 +130,8 @@ class Cluster:
         self.term = 0
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
-        self._listening_out: dict[int, _ListeningOut] = {}
-        self._strangers: dict[int, deque[Request | Flush]] = {}
-        self._awaited: set[int] = set()
-        self._alone: asyncio.Future[None] | None = None
+        self._strangers = Strangers()
+        self._farewells = Farewells(engine.loop, self)
         self._departed: set[int] = set()
         self._former: dict[int, Member] = {}
         self._coordinator: int | None = None
@@ -149,6 +139,7 @@ class Cluster:
         self._on_owned = on_owned or _unrecorded
         self._links = None if links is None else links(self)
         self._asks = RemoteAsks(engine.nobody)
+        self._last_words = LastWords(engine.loop, self._asks, self._links)
         self._deployed: dict[str, Deployed] = {}
         self._leading: Address | None = None
         self._membership: Address | None = None
@@ -227,33 +218,15 @@ class Cluster:
             _log.warning("node %r leaves although not all its shards could be handed off", self.node)
         self._stop_redeploying()
         await self._drained(max(0.0, end - self.engine.loop.time()), Vacate())
-        await self._part(min(PARTING_SECONDS, max(0.0, end - self.engine.loop.time())))
-
-    async def _part(self, seconds: float) -> None:
-        """Wait until nobody sends anything here any more, and what was sent here is sent on."""
-        self._awaited = {incarnation for incarnation in self.members if incarnation != self.me}
-        self._alone = self.engine.loop.create_future()
-        for incarnation in list(self._awaited):
-            try:
-                self.send(incarnation, Parting(self.me))
-            except Unreachable:
-                self._said_farewell(incarnation)
-        try:
-            async with asyncio.timeout(seconds):
-                if self._awaited:
-                    await self._alone
-                # For news of the homes of what waits here; it is a sum over many buffers, not one event.
-                while any(one.routes.waiting for one in self._deployed.values()):  # noqa: ASYNC110
-                    await asyncio.sleep(NEWS_PAUSE)
-        except TimeoutError:
+        patience = min(PARTING_SECONDS, max(0.0, end - self.engine.loop.time()))
+        others = [incarnation for incarnation in self.members if incarnation != self.me]
+        if not await self._farewells.exchange(others, self._waiting_for_homes, patience):
             _log.info("node %r: not everybody has said farewell in time", self.node)
         for one in self._deployed.values():
             one.routes.refuse_waiting(f"node {self.node!r} has left")
 
-    def _said_farewell(self, incarnation: int) -> None:
-        self._awaited.discard(incarnation)
-        if not self._awaited and self._alone is not None and not self._alone.done():
-            self._alone.set_result(None)
+    def _waiting_for_homes(self) -> int:
+        return sum(one.routes.waiting for one in self._deployed.values())
 
     def _on_parting(self, incarnation: int) -> None:
         """The member owns nothing more: let regions stop sending there, then say that they have."""
@@ -291,9 +264,7 @@ class Cluster:
     async def close(self, *, with_store: bool) -> None:
         """Release links and, if asked to, the store; also after a start that failed."""
         self.engine.run_queue.guard = None
-        for waiting in self._listening_out.values():
-            waiting.timer.cancel()
-        self._listening_out.clear()
+        self._last_words.close()
         if self._links is not None:
             await self._links.close()
         if with_store:
@@ -342,7 +313,7 @@ class Cluster:
         """See `Household`."""
         self.me = 0
         self._coordinator = None
-        self._strangers.clear()
+        self._strangers.forget()
         for one in self._deployed.values():
             one.routes.forget_homes()
             self.engine.tell(one.region, Suspended())
@@ -371,12 +342,13 @@ class Cluster:
         self._dead &= live.keys()
         for incarnation in new:
             self._tell_regions(PeerChanged(incarnation, THERE))
-            self._greet(incarnation)
+            for message in self._strangers.known(incarnation):
+                self._on_foreign(message)
         for incarnation in gone:
             self._suspend(incarnation)
-            self._strangers.pop(incarnation, None)
+            self._strangers.known(incarnation)
             self._asks.doubt(incarnation)
-            self._listen_out(incarnation, f"member {incarnation} is gone", drop=True)
+            self._last_words.listen(incarnation, f"member {incarnation} is gone", drop=True)
         if self._links is not None and self._leading is not None:
             self._link_all()
         if self._coordinator in new:
@@ -514,7 +486,7 @@ class Cluster:
             unsent.setdefault((routes.name, envelope.shard), []).append((envelope, sender))
         for (name, shard), waiting in unsent.items():
             self._deployed[name].routes.put_back(shard, waiting)
-        self._listen_out(peer.incarnation, why, drop=False)
+        self._last_words.listen(peer.incarnation, why, drop=False)
         # If its process is dead we hear that next, and what was put back goes on waiting.
         self.engine.loop.call_soon(self._tell_regions, PeerChanged(peer.incarnation, LOST))
 
@@ -525,11 +497,12 @@ class Cluster:
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
-        _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
+        if incarnation not in self._dead:  # told at each attempt; and one that has parted is expected to end
+            _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
         self._dead.add(incarnation)
         self._suspend(incarnation)
         self._asks.doubt(incarnation)
-        self._listen_out(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}", drop=False)
+        self._last_words.listen(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}", drop=False)
         if self._membership is not None:
             self.engine.tell(self._membership, Gone(incarnation))
         if self._leading is not None:
@@ -537,30 +510,7 @@ class Cluster:
 
     def unheard(self, incarnation: int) -> None:
         """See `LinkListener`."""
-        waiting = self._listening_out.pop(incarnation, None)
-        if waiting is not None:
-            waiting.timer.cancel()
-            self._heard_out(incarnation, waiting.why, waiting.drop)
-
-    def _listen_out(self, incarnation: int, why: str, *, drop: bool) -> None:
-        """Give up what is in doubt at a member, and perhaps drop it, once nothing of it can be on its way any more.
-
-        Answers come on another connection than the one that ended, and are read before its end is.
-        """
-        waiting = self._listening_out.get(incarnation)
-        if waiting is not None:
-            self._listening_out[incarnation] = waiting._replace(drop=drop or waiting.drop)
-            return
-        if self._links is None or not self._links.hears(incarnation):
-            self._heard_out(incarnation, why, drop)
-            return
-        timer = self.engine.loop.call_later(HEARING_SECONDS, self.unheard, incarnation)
-        self._listening_out[incarnation] = _ListeningOut(why, drop, timer)
-
-    def _heard_out(self, incarnation: int, why: str, drop: bool) -> None:
-        self._asks.give_up(incarnation, why)
-        if drop and self._links is not None:
-            self._links.drop(incarnation)
+        self._last_words.unheard(incarnation)
 
     def _suspend(self, incarnation: int) -> None:
         """Let what goes to a member that is gone wait for its successors."""
@@ -594,17 +544,16 @@ class Cluster:
         elif kind is Parting:
             self._on_parting(incarnation)
         elif kind is Farewell:
-            self._said_farewell(incarnation)
+            self._farewells.said(incarnation)
         else:
             _log.error("node %r: nobody takes %s", self.node, kind.__name__)
 
     def _on_foreign(self, message: Request | Flush) -> None:
-        if self._is_stranger(message.origin):
-            waiting = self._strangers.setdefault(message.origin, deque())
-            if not waiting and self._membership is not None:
+        origin = message.origin
+        known = origin == self.me or origin in self.members or origin in self._departed
+        if not known and self._strangers.keep(message):
+            if self._membership is not None:
                 self.engine.tell(self._membership, LookAgain())
-            if len(waiting) < MAX_WAITING:
-                waiting.append(message)
             return
         deployed = self._deployed.get(message.name)
         if deployed is not None:
@@ -612,15 +561,6 @@ class Cluster:
         elif isinstance(message, Request) and message.ask:
             text = f"{message.name} is not deployed on node {self.node!r}"
             self._send_quietly(message.origin, Failed(message.ask, UNDELIVERED, text))
-
-    def _is_stranger(self, incarnation: int) -> bool:
-        """Whether it joined so lately that we have not heard of it, so that an answer would not reach it."""
-        known = incarnation == self.me or incarnation in self.members or incarnation in self._departed
-        return not known and (incarnation in self._strangers or len(self._strangers) < MAX_STRANGERS)
-
-    def _greet(self, incarnation: int) -> None:
-        for message in self._strangers.pop(incarnation, ()):
-            self._on_foreign(message)
 
     def _to_region(self, message: Homes | HandOff | Flushed) -> None:
         deployed = self._deployed.get(message.name)

@@ -148,6 +148,7 @@ class Membership(AsyncActor):
         self._evidence: set[int] = set()
         self._no_term_before = float("-inf")
         self._planned = 0
+        self._renewing = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the membership."""
@@ -174,7 +175,8 @@ class Membership(AsyncActor):
             case Deposed():
                 self._on_deposed(message)
             case LookAgain():
-                self._renew()
+                if not self._renewing:
+                    self._renew()
             case Leave():
                 self._on_leave()
             case _LeavingSaid():
@@ -217,10 +219,12 @@ class Membership(AsyncActor):
     def _renew(self) -> None:
         if self._phase in (MEMBER, LEAVING):
             me, sent_at = self._me, self._ports.clock()
+            self._renewing = True
             renewal = self._store.renew(me, self._lease.seconds)
             self.pipe_to_self(renewal, lambda outcome: _Renewed(me, sent_at, outcome))
 
     def _on_renewed(self, sent_at: float, outcome: Outcome[Picture]) -> None:
+        self._renewing = False
         if self._phase not in (MEMBER, LEAVING):
             return
         error = outcome.error
