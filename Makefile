@@ -1,10 +1,12 @@
 # Every target sets up what it needs by itself: with Python 3.11 or newer and make on the machine, nothing else.
 #   make test ARGS="-k journal"                     more arguments for pytest (also: demo, bench, conformance)
+#   make simulate SEEDS=1000                        more seeds
 #   make test POSTGRES_URL=postgresql://…           use this server instead of starting one
 #   make test PYTHON=/path/to/python3.12            make .venv with this Python
 
 PYTHON ?=
 ARGS ?=
+SEEDS ?= 200
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --no-input
@@ -15,7 +17,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test bench lint conformance clean FORCE
+.PHONY: help demo test bench lint simulate conformance clean FORCE
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="…"]'
@@ -39,6 +41,9 @@ lint: $(VENV)/.extra-dev $(VENV)/.extra-bench ## ruff check, ruff format --check
 	done; \
 	if [ -n "$$failed" ]; then echo "lint: FAILED: $${failed#, }" >&2; exit 1; fi; \
 	echo 'lint: ok'
+
+simulate: $(VENV)/.extra-dev ## clusters under faults on virtual time, SEEDS=200 of them
+	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 conformance: $(VENV)/.extra-dev ## run Thespian's own test suite on our actor engine
 	@$(PY) -m tests.conformance.thespian $(ARGS)

@@ -17,10 +17,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Deployment:
-    """An entity type on this node; `journal` is None for plain actors."""
+    """An entity type on this node; `journal` is None for plain actors, `refs` is the way to its instances."""
 
     entity: type
     door: Door
+    refs: Any
     journal: EventJournal[Any] | None
     population: Population
 

@@ -63,7 +63,7 @@ class ClusterNode:
             beside `memory:` or an open `Database`, so such a node is alone). A URL, or an open `ClusterStore`.
         node: this node's name, different from every other member's. One that is kept over restarts gets its former
             shards back. By default a random one.
-        entities: classes that are deployed when the node starts; see `deploy`.
+        entities: classes that are deployed when the node starts; see `deploy`, and `refs` for the way to them.
         bind: host and port on which other nodes reach this one; port 0 takes a free one.
         advertise: host and port that other nodes are told, where they differ from `bind` (port 0: the real one).
         secret: what all nodes of the cluster know and nobody else, at least 16 bytes; needed beyond loopback.
@@ -302,16 +302,30 @@ class ClusterNode:
             max_live=self._max_live_entities,
         )
         door = await self._open_door(behaviour.name, "entity", entity.__name__, behaviour.tagging, host)
-        self._register(behaviour.name, Deployment(entity, door, journal, host.population))
-        return EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
+        refs: EntityRefs[Any] = EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
+        self._register(behaviour.name, Deployment(entity, door, refs, journal, host.population))
+        return refs
 
     async def _deploy_plain(self, actor: type[Actor], shards: int) -> ActorRefs:
         name = checked_name(snake_case(actor.__name__))
         self._check_new(name, actor)
         host = PlainHost(actor, idle_seconds=self._idle_seconds, max_live=self._max_live_entities)
         door = await self._open_door(name, "actor", actor.__name__, Tagging(shards), host)
-        self._register(name, Deployment(actor, door, None, host.population))
-        return ActorRefs(door, self._ask_seconds)
+        refs = ActorRefs(door, self._ask_seconds)
+        self._register(name, Deployment(actor, door, refs, None, host.population))
+        return refs
+
+    @overload
+    def refs(self, entity: type[T]) -> EntityRefs[T]: ...  # type: ignore[overload-overlap]
+    @overload
+    def refs(self, entity: type[Actor]) -> ActorRefs: ...
+    def refs(self, entity: type) -> Any:
+        """The way to the instances of a class that is deployed here, as `deploy` returned it.
+
+        Raises:
+            InvalidDefinition: the class is not deployed here.
+        """
+        return self._deployment_of(entity).refs
 
     async def distribute(self, name: str, projection: Projection[Any]) -> ProjectionHandle:
         """Run `projection` on all tags of its entity's journal, under the consumer name `name`, until stopped.
