@@ -271,23 +271,29 @@ class ClusterNode:
             self._deployments, self._projections = {}, {}
 
     @overload  # an Entity is an Actor too; the first signature that fits is the one meant
-    async def deploy(self, entity: type[T]) -> EntityRefs[T]: ...  # type: ignore[overload-overlap]
+    async def deploy(self, entity: type[T], *, hosts: bool = ..., patient: bool = ...) -> EntityRefs[T]: ...  # type: ignore[overload-overlap]
     @overload
-    async def deploy(self, entity: type[Actor], *, shards: int = ...) -> ActorRefs: ...
-    async def deploy(self, entity: type, *, shards: int = 64) -> Any:
+    async def deploy(
+        self, entity: type[Actor], *, shards: int = ..., hosts: bool = ..., patient: bool = ...
+    ) -> ActorRefs: ...
+    async def deploy(self, entity: type, *, shards: int = 64, hosts: bool = True, patient: bool = False) -> Any:
         """Host an entity class, or a plain Thespian actor class, and return the way to its instances by key.
 
         Args:
             entity: the class.
             shards: into how many shards the instances of a plain actor class are spread.
+            hosts: whether instances may live on this node, too; otherwise it only calls those of others.
+            patient: when a node is lost, wait for the end of its lease before its instances live elsewhere, even if
+                its process is known to be dead. For what has effects that no database fences; the same on all nodes.
 
         Raises:
             InvalidDefinition: the class cannot work as it is, or another of its name is deployed.
             WrongShardCount: its journal was created with another number of shards.
+            DeploymentMismatch: other nodes deployed it otherwise.
             Unavailable: the database cannot be reached.
         """
         if not (isinstance(entity, type) and issubclass(entity, Entity)):
-            return await self._deploy_plain(checked_actor(entity), shards)
+            return await self._deploy_plain(checked_actor(entity), shards, hosts, patient)
         behaviour: Behaviour[Any] = Behaviour.of(entity)
         self._check_new(behaviour.name, entity)
         store = await self.database.journal(behaviour.name, behaviour.tagging.shard_count)
@@ -301,16 +307,18 @@ class ClusterNode:
             idle_seconds=self._idle_seconds,
             max_live=self._max_live_entities,
         )
-        door = await self._open_door(behaviour.name, "entity", entity.__name__, behaviour.tagging, host)
+        deployment = ClusterDeployment(behaviour.name, "entity", behaviour.tagging.shard_count, patient)
+        door = await self._open_door(deployment, entity.__name__, behaviour.tagging, host, hosts)
         refs: EntityRefs[Any] = EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
         self._register(behaviour.name, Deployment(entity, door, refs, journal, host.population))
         return refs
 
-    async def _deploy_plain(self, actor: type[Actor], shards: int) -> ActorRefs:
+    async def _deploy_plain(self, actor: type[Actor], shards: int, hosts: bool, patient: bool) -> ActorRefs:
         name = checked_name(snake_case(actor.__name__))
         self._check_new(name, actor)
         host = PlainHost(actor, idle_seconds=self._idle_seconds, max_live=self._max_live_entities)
-        door = await self._open_door(name, "actor", actor.__name__, Tagging(shards), host)
+        deployment = ClusterDeployment(name, "actor", shards, patient)
+        door = await self._open_door(deployment, actor.__name__, Tagging(shards), host, hosts)
         refs = ActorRefs(door, self._ask_seconds)
         self._register(name, Deployment(actor, door, refs, None, host.population))
         return refs
@@ -391,9 +399,11 @@ class ClusterNode:
             other = self._deployments[name].entity
             raise InvalidDefinition(f"{entity.__name__}: the name {name!r} is taken by {other.__name__} on this node")
 
-    async def _open_door(self, name: str, kind: str, title: str, tagging: Tagging, host: ShardHost) -> Door:
+    async def _open_door(
+        self, deployment: ClusterDeployment, title: str, tagging: Tagging, host: ShardHost, hosts: bool
+    ) -> Door:
         engine, deadlines = self._running_engine(), self._deadlines
         assert deadlines is not None, "a running node has deadlines"
         with told_as_ours():
-            routes = await self.cluster.deploy(ClusterDeployment(name, kind, tagging.shard_count), host)
+            routes = await self.cluster.deploy(deployment, host, hosts=hosts)
         return Door(title, tagging, engine, routes.addresses, deadlines)

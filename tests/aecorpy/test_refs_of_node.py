@@ -1,10 +1,11 @@
-"""The way to what was deployed at the start."""
+"""What a node deploys: the way to it, and what the cluster is told of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from aecorpy import ClusterNode, InvalidDefinition
+from aecorpy import ClusterNode, DeadlinePassed, DeploymentMismatch, InvalidDefinition
+from sharding.store.memory import MemoryClusterStore
 from tests.aecorpy.samples import Counter
 
 
@@ -17,3 +18,20 @@ async def test_a_class_that_is_not_deployed_has_no_refs() -> None:
     async with ClusterNode("test") as node:
         with pytest.raises(InvalidDefinition, match="not deployed"):
             node.refs(Counter)
+
+
+async def test_patience_is_the_deployment_s_and_all_nodes_must_agree_on_it() -> None:
+    store = MemoryClusterStore("test", clock=lambda: 0.0)
+    async with ClusterNode("test", store=store, node="a") as a, ClusterNode("test", store=store, node="b") as b:
+        await a.deploy(Counter, patient=True)
+        ((deployment,), _) = await store.deployments()
+        assert deployment.patient
+        with pytest.raises(DeploymentMismatch, match="patien"):
+            await b.deploy(Counter)
+
+
+async def test_a_type_that_is_only_called_from_here_does_not_live_here() -> None:
+    async with ClusterNode("test") as node:
+        counters = await node.deploy(Counter, hosts=False)
+        with pytest.raises(DeadlinePassed):  # nobody hosts it
+            await counters.within(0.05)("c").get()
