@@ -17,13 +17,26 @@ from thespian.actors import ActorExitRequest
 from sharding.actors import Address, Engine
 from sharding.allocation import AllocationStrategy, RingAllocation
 from sharding.asks import RemoteAsks
-from sharding.coordinator import Coordinator, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
+from sharding.coordinator import Coordinator
 from sharding.farewells import Farewells
 from sharding.host import ShardHost
 from sharding.last_words import LastWords
 from sharding.links import Link, LinkError, Links, Peer
-from sharding.membership import Gone, Leave, Left, LookAgain, Membership, News
+from sharding.membership import Membership
 from sharding.messages import Envelope
+from sharding.notices import (
+    From,
+    Gone,
+    Leave,
+    Left,
+    LookAgain,
+    Moving,
+    MovingWanted,
+    News,
+    PeerDead,
+    PeerOpened,
+    PictureSeen,
+)
 from sharding.ports import Ports
 from sharding.post import Unreachable
 from sharding.protocol import (

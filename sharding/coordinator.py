@@ -6,86 +6,36 @@ ends it. What it decides it writes first and tells then (`Homes`), so a successo
     LOADING --read--> IDLE --something changed--> WORKING (one step: declare down, look, or write) --> IDLE
     any --the term is over--> exited
 
-One step is under way at a time. A step whose outcome is unknown leads back to LOADING.
+One step is under way at a time. A step whose outcome is unknown leads back to LOADING. Who is there is the `Roster`'s
+to know, who owns what the `ShardTable`s', who has been told what the `Herald`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine
 from typing import Any, NamedTuple
 
 from thespian.actors import ActorExitRequest, WakeupMessage
 
 from sharding.actors import Address, AsyncActor, Outcome
 from sharding.allocation import AllocationStrategy
-from sharding.post import Post, Unreachable
-from sharding.protocol import (
-    EpochStale,
-    HandedOff,
-    HandOff,
-    Home,
-    Homes,
-    Leads,
-    Leaving,
-    MayLeave,
-    Members,
-    Register,
-)
+from sharding.herald import Herald
+from sharding.notices import Deposed, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
+from sharding.post import Post
+from sharding.protocol import EpochStale, HandedOff, Leaving, Register
+from sharding.roster import Roster
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import StoreUnavailable, TermOver
-from sharding.store.records import DOWN, LEAVING, Allocation, Deployment, Hosting, Member, Picture
-from sharding.table import Candidate, HandOffWanted, ShardTable
+from sharding.store.records import Allocation, Deployment, Hosting, Picture
+from sharding.table import HandOffWanted, ShardTable
 
-HOMES_PER_MESSAGE = 4_000
 RETRY_SECONDS = 0.1
 TICK_SECONDS = 0.25
 
 _log = logging.getLogger(__name__)
-
-
-class PictureSeen(NamedTuple):
-    """From the node: what its renewal found in the store."""
-
-    picture: Picture
-
-
-class PeerDead(NamedTuple):
-    """From the node: the process of the member does not exist any more."""
-
-    incarnation: int
-
-
-class PeerOpened(NamedTuple):
-    """From the node: a connection to the member stands."""
-
-    incarnation: int
-
-
-class Deposed(NamedTuple):
-    """To the node's membership: this coordinator has ended; `isolated` when it gave up because it reaches too few."""
-
-    term: int
-    isolated: bool = False
-
-
-class From(NamedTuple):
-    """From the node: what the member `incarnation` said."""
-
-    incarnation: int
-    message: Any
-
-
-class Moving(NamedTuple):
-    """For whoever asks for the cluster's state: shards under way, by type."""
-
-    shards: dict[str, list[int]]
-
-
-class MovingWanted:
-    """From the node: which shards are under way? Answered by `Moving`."""
 
 
 class _Look(NamedTuple):
@@ -132,16 +82,9 @@ class Coordinator(AsyncActor):
         self._settings = settings
         self._strategy = strategy
         self._membership = membership
-        self._members: dict[int, Member] = {}
-        self._lease_ends: dict[int, float] = {}
-        self._reached: dict[int, float] = {}
         self._tables: dict[str, ShardTable] = {}
-        self._hosts: dict[str, set[int]] = {}
-        self._routers: dict[str, set[int]] = {}
-        self._unanswered: set[tuple[int, str]] = set()
-        self._dead: set[int] = set()
-        self._down: set[int] = set()
-        self._untold: set[tuple[int, str]] = set()
+        self._roster = Roster(post, settings.unreachable)
+        self._herald = Herald(term, post, self._roster, self._tables)
         self._busy = False
         self._over = False
         self._loaded = False
@@ -161,7 +104,7 @@ class Coordinator(AsyncActor):
             case PictureSeen(picture):
                 self._see(picture)
             case PeerDead(incarnation):
-                self._dead.add(incarnation)
+                self._roster.died(incarnation)
             case PeerOpened(incarnation):
                 self._on_opened(incarnation)
             case WakeupMessage():
@@ -181,50 +124,40 @@ class Coordinator(AsyncActor):
     def _on_message(self, incarnation: int, message: Any) -> None:
         match message:
             case Register(_, name):
-                self._routers.setdefault(name, set()).add(incarnation)
-                self._unanswered.add((incarnation, name))
+                self._herald.register(incarnation, name)
                 self._look_wanted = True  # the store says whether it hosts the type, and who that is
             case HandedOff(name, shard, epoch) if name in self._tables:
                 if not self._tables[name].handed_off(shard, incarnation, epoch):
-                    self._correct(incarnation, name, shard)
+                    self._herald.correct(incarnation, name, shard)
             case EpochStale(name, shard, epoch, current) if name in self._tables:
                 if not self._tables[name].stale(shard, incarnation, epoch, current):
-                    self._correct(incarnation, name, shard)
+                    self._herald.correct(incarnation, name, shard)
             case Leaving():
                 self._look_wanted = True
 
-    def _correct(self, incarnation: int, name: str, shard: int) -> None:
-        """The member believes that it owns the shard under an epoch that is not the newest: it missed some news."""
-        table = self._tables[name]
-        if 0 <= shard < len(table.owners):
-            self._tell_homes(name, [(shard, table.owners[shard], table.epochs[shard])], [incarnation])
-
     def _on_opened(self, incarnation: int) -> None:
-        self._reached[incarnation] = self._now()
+        self._roster.reached(incarnation, self._now())
         if self._loaded:
-            self._say(incarnation, Leads(self._term, self._post.me))
-            self._say(incarnation, self._known_members())
+            self._herald.leads([incarnation])
+            self._herald.members([incarnation])
             for name, table in self._tables.items():
-                orders = tuple(shard for shard in table.moving if table.owners[shard] == incarnation)
-                if orders:
-                    self._say(incarnation, HandOff(self._term, name, orders))
+                moving = [shard for shard in table.moving if table.owners[shard] == incarnation]
+                self._herald.order(name, [HandOffWanted(shard, incarnation) for shard in moving])
 
     def _on_tick(self) -> None:
         self.wakeupAfter(TICK_SECONDS)
         now = self._now()
-        for incarnation, member in self._members.items():
-            if member.state != DOWN and self._lease_ends[incarnation] <= now:
-                self._look_wanted = True
-        self._tell_untold()
+        if self._roster.is_lease_over(now):
+            self._look_wanted = True
+        self._herald.tell_untold()
         late = now - self._settings.hand_off
         for name, table in self._tables.items():
             if table.deployment.patient:  # only its owner, or the end of that one's lease, frees such a shard
                 self._order(table, [HandOffWanted(shard, table.owners[shard]) for shard in table.late(late)])
                 continue
             for shard in table.pass_over(late):
-                _log.warning(
-                    "%s shard %d was not handed off by member %d: passed over", name, shard, table.owners[shard]
-                )
+                owner = table.owners[shard]
+                _log.warning("%s shard %d was not handed off by member %d: passed over", name, shard, owner)
         self._note_moves()
 
     # --- what is under way, for whoever looks at the cluster
@@ -255,7 +188,7 @@ class Coordinator(AsyncActor):
             return
         if not self._loaded:
             self._do("load", self._look(all_allocations=True))
-        elif doomed := self._doomed():
+        elif doomed := self._roster.doomed(self._now()):
             self._do("down", self._declare_down(doomed))
         elif self._look_wanted:
             self._look_wanted = False
@@ -308,54 +241,26 @@ class Coordinator(AsyncActor):
             if deployment.name in look.allocations:
                 table = self._tables[deployment.name] = ShardTable(deployment, self._strategy)
                 table.load(look.allocations[deployment.name])
-        self._hosts = {}
-        for name, incarnation in look.hosting:
-            self._hosts.setdefault(name, set()).add(incarnation)
+        self._roster.host(look.hosting)
         self._see(look.picture)
         if self._over:
             return
         if first and not self._loaded:
             self._loaded = True
-            for incarnation in self._live():
-                self._say(incarnation, Leads(self._term, self._post.me))
-            self._tell_members()
-        for incarnation, name in sorted(self._unanswered):
-            self._tell_all(name, incarnation)
-        self._unanswered.clear()
+            self._herald.leads(self._roster.live())
+            self._herald.members(self._roster.live())
+        self._herald.answer()
 
     def _see(self, picture: Picture) -> None:
         if picture.term > self._term:
             self._end(Deposed(self._term))
             return
-        now = self._now()
-        before = {(member.incarnation, member.state) for member in self._members.values()}
-        # A picture may be older than what was written or read here since; but who is down once stays so, and who has a
-        # higher incarnation than all in it joined later.
-        self._down |= {member.incarnation for member in picture.members if member.state == DOWN}
-        newest = max((member.incarnation for member in picture.members), default=0)
-        later = [one for one in self._members.values() if one.incarnation > newest and one.state != DOWN]
-        ends = {member.incarnation: self._lease_ends[member.incarnation] for member in later}
-        self._members = {
-            member.incarnation: member._replace(state=DOWN) if member.incarnation in self._down else member
-            for member in (*picture.members, *later)
-        }
-        self._post.learn(self._members)
-        self._lease_ends = ends | {member.incarnation: now + member.lease_left for member in picture.members}
-        for incarnation in self._live():
-            self._reached.setdefault(incarnation, now)
-        if self._loaded and {(member.incarnation, member.state) for member in self._members.values()} != before:
-            self._tell_members()
+        changed = self._roster.see(picture, self._now())
+        self._post.learn(self._roster.members)
+        if self._loaded and changed:
+            self._herald.members(self._roster.live())
 
     # --- members that are gone
-
-    def _doomed(self) -> list[tuple[int, bool]]:
-        """Live members that are dead or whose lease is over, with whether there is evidence."""
-        now = self._now()
-        return [
-            (incarnation, incarnation in self._dead)
-            for incarnation in self._live()
-            if incarnation != self._post.me and (incarnation in self._dead or self._lease_ends[incarnation] <= now)
-        ]
 
     async def _declare_down(self, doomed: list[tuple[int, bool]]) -> tuple[Picture, list[int]]:
         down = [
@@ -369,29 +274,29 @@ class Coordinator(AsyncActor):
 
     def _on_down(self, picture: Picture, down: list[int]) -> None:
         for incarnation in down:
-            member = self._members.get(incarnation)  # a picture seen meanwhile may be without it already
+            member = self._roster.members.get(incarnation)  # a picture seen meanwhile may be without it already
             _log.warning("member %d (%s) is down", incarnation, "forgotten" if member is None else member.node)
-        self._down.update(down)
-        self._dead.difference_update(down)
+        self._roster.declared_down(down)
         self._see(picture)
 
     # --- planning and writing
 
     def _plan(self) -> None:
-        if self._is_isolated():
+        now = self._now()
+        if self._roster.is_isolated(now):
             _log.warning("coordinator: more members are out of reach than in reach: the term is given up")
             self._end(Deposed(self._term, isolated=True))
             return
         # Those of which nobody knows when they end must not keep others from moving.
-        late = self._now() - self._settings.hand_off
+        late = now - self._settings.hand_off
         under_way = sum(len(table.moving) - len(table.late(late)) for table in self._tables.values())
         grants: dict[str, list[Allocation]] = {}
         for name, table in self._tables.items():
-            candidates = self._candidates(name)
+            candidates = self._roster.candidates(table, now)
             if not any(candidate.weight > 0 for candidate in candidates.values()):
                 continue
             slots = self._settings.moves_at_once - under_way
-            step = table.next_step(candidates, self._held(name), slots)
+            step = table.next_step(candidates, self._roster.held(table, now), slots)
             under_way += len(step.hand_offs)
             self._order(table, step.hand_offs)
             if step.grants:
@@ -402,37 +307,10 @@ class Coordinator(AsyncActor):
         else:
             self._let_go()
 
-    def _candidates(self, name: str) -> dict[int, Candidate]:
-        hosts, owners = self._hosts.get(name, set()), set(self._tables[name].owners)
-        now, settings = self._now(), self._settings
-        found = {}
-        for incarnation in self._live():
-            member = self._members[incarnation]
-            if incarnation in hosts or incarnation in owners:
-                gone = now - self._reached[incarnation] > settings.unreachable and not self._reaches(incarnation)
-                met = incarnation in owners or self._reaches(incarnation)  # a first shard only for whom news can reach
-                stays = incarnation in hosts and member.state != LEAVING and met and not gone
-                found[incarnation] = Candidate(member.node, member.weight if stays else 0.0)
-        return found
-
-    def _held(self, name: str) -> set[int]:
-        """Members that are down but whose shards of a patient type have to wait for the end of their lease."""
-        if not self._tables[name].deployment.patient:
-            return set()
-        now = self._now()
-        return {
-            incarnation
-            for incarnation, member in self._members.items()
-            if member.state == DOWN and self._lease_ends[incarnation] > now
-        }
-
-    def _order(self, table: ShardTable, wanted: Iterable[HandOffWanted]) -> None:
-        by_owner: dict[int, list[int]] = {}
-        for shard, owner in wanted:
+    def _order(self, table: ShardTable, wanted: Collection[HandOffWanted]) -> None:
+        for shard, _ in wanted:
             table.ordered(shard, self._now())
-            by_owner.setdefault(owner, []).append(shard)
-        for owner, shards in by_owner.items():
-            self._say(owner, HandOff(self._term, table.deployment.name, tuple(shards)))
+        self._herald.order(table.deployment.name, wanted)
 
     async def _write(self, grants: dict[str, list[Allocation]]) -> None:
         for name, allocations in grants.items():
@@ -442,86 +320,23 @@ class Coordinator(AsyncActor):
         grants, self._granting = self._granting, {}
         for name, allocations in grants.items():
             self._tables[name].granted(allocations)
-            homes: list[Home] = [(shard, owner, epoch) for shard, owner, epoch in allocations]
-            self._tell_homes(name, homes, sorted(self._routers.get(name, set()) & self._live()))
+            self._herald.granted(name, allocations)
 
     def _let_go(self) -> None:
         """Leaving members that own nothing, or whose shards nobody else can have, may go."""
-        for incarnation in self._live():
-            if self._members[incarnation].state == LEAVING and not self._has_to_stay(incarnation):
-                self._say(incarnation, MayLeave(self._term))
+        for incarnation in self._roster.leaving():
+            if not self._has_to_stay(incarnation):
+                self._herald.may_leave(incarnation)
 
     def _has_to_stay(self, leaving: int) -> bool:
-        for name, table in self._tables.items():
-            others = any(candidate.weight > 0 for candidate in self._candidates(name).values())
-            if others and table.owned_by(leaving):
+        for table in self._tables.values():
+            candidates = self._roster.candidates(table, self._now()).values()
+            if any(candidate.weight > 0 for candidate in candidates) and table.owned_by(leaving):
                 return True
         return False
 
-    # --- telling
-
-    def _known_members(self) -> Members:
-        known = tuple(
-            (member.node, member.incarnation, member.host, member.port, float(member.weight), member.state)
-            for member in self._members.values()
-        )
-        return Members(self._term, known)
-
-    def _tell_members(self) -> None:
-        members = self._known_members()
-        for incarnation in self._live():
-            self._say(incarnation, members)
-
-    def _tell_homes(self, name: str, homes: list[Home], to: Iterable[int], *, all_told: bool = False) -> None:
-        parts = [homes[start : start + HOMES_PER_MESSAGE] for start in range(0, len(homes), HOMES_PER_MESSAGE)] or [[]]
-        for incarnation in to:
-            for part in parts:
-                told = Homes(self._term, name, tuple(part), all_told and part is parts[-1])
-                if not self._say(incarnation, told):
-                    self._untold.add((incarnation, name))
-                    break
-
-    def _tell_untold(self) -> None:
-        """What did not fit into a link that stands: a new one would make its region register again."""
-        untold = {one for one in self._untold if one[0] in self._live()}
-        self._untold = {one for one in untold if not self._reaches(one[0])}
-        for incarnation, name in sorted(untold - self._untold):
-            self._tell_all(name, incarnation)
-
-    def _tell_all(self, name: str, incarnation: int) -> None:
-        if name in self._tables:
-            homes = [home for home in self._tables[name].homes() if home[1] in self._members]
-            self._tell_homes(name, homes, [incarnation], all_told=True)
-
-    def _say(self, incarnation: int, message: Any) -> bool:
-        try:
-            self._post.send(incarnation, message)
-        except Unreachable as error:  # it registers again when it is reached, and gets all there is to know
-            _log.debug("coordinator: %s not sent to member %d: %s", type(message).__name__, incarnation, error)
-            return False
-        return True
-
-    # --- who is there
-
     def _now(self) -> float:
         return self.engine.loop.time()
-
-    def _live(self) -> set[int]:
-        return {incarnation for incarnation, member in self._members.items() if member.state != DOWN}
-
-    def _reaches(self, incarnation: int) -> bool:
-        return incarnation == self._post.me or self._post.is_open(incarnation)
-
-    def _is_isolated(self) -> bool:
-        now = self._now()
-        others = [incarnation for incarnation in self._live() if incarnation != self._post.me]
-        gone = 0
-        for incarnation in others:
-            if self._reaches(incarnation):
-                self._reached[incarnation] = now
-            elif now - self._reached[incarnation] > self._settings.unreachable:
-                gone += 1
-        return gone * 2 > len(others) + 1
 
     def _end(self, why: Deposed) -> None:
         if self._over:

@@ -4,87 +4,35 @@
     MEMBER --leave--> LEAVING --left--> GONE
 
 The lease is judged on the node's own clock, from before each renewal was sent (`Lease`). `guard` is asked before actors
-take their turns: a node that was stopped, or whose loop stalled, notices before it answers anybody.
+take their turns: a node that was stopped, or whose loop stalled, notices before it answers anybody. Who coordinates,
+and whether to try for that, is the `Term`'s to know.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from thespian.actors import WakeupMessage
 
 from sharding.actors import AsyncActor, Outcome
-from sharding.coordinator import Deposed
+from sharding.household import Household
 from sharding.joining import take_seat
 from sharding.lease import Lease
 from sharding.links.network import Network
+from sharding.notices import Deposed, Gone, Leave, Left, LookAgain, News
 from sharding.ports import Ports
 from sharding.protocol import Leads, Members, Resigned
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import ClusterStoreError, LeaseLost
 from sharding.store.records import DOWN, Member, Picture, Seat
+from sharding.term import Term
 
 OUTSIDE, MEMBER, LEAVING, GONE = range(4)
 REJOIN_PAUSE = 0.5
 LEAVING_PAUSE = 0.25
 
 _log = logging.getLogger(__name__)
-
-
-class Gone(NamedTuple):
-    """From the node: the process of the member does not exist any more."""
-
-    incarnation: int
-
-
-class Leave:
-    """From the node: say in the store that it is leaving, and give up the term if it is held."""
-
-
-class LookAgain:
-    """From the node: somebody talks to us of whom we have not heard; see who is there."""
-
-
-class Left:
-    """From the node: everything is stopped; renew no more."""
-
-
-class News(NamedTuple):
-    """From the node: what another member said of members and terms."""
-
-    message: Leads | Resigned | Members
-
-
-class Household(Protocol):
-    """What the membership tells the node it belongs to. Called within turns; must not raise."""
-
-    def joined(self, member: Member) -> None:
-        """This process is a member now, under a new incarnation."""
-
-    def outside(self) -> None:
-        """This process is no member any more: stop what it runs, at once."""
-
-    def cannot_join(self, error: BaseException) -> None:
-        """The first attempt to join failed."""
-
-    def members_changed(self, members: dict[int, Member]) -> None:
-        """Who is known to be there."""
-
-    def saw(self, picture: Picture) -> None:
-        """What a renewal found in the store."""
-
-    def coordinator_changed(self, term: int, coordinator: int | None) -> None:
-        """Who coordinates now, under which term."""
-
-    def term_taken(self, term: int) -> None:
-        """This node coordinates from now on."""
-
-    def term_lost(self) -> None:
-        """This node coordinates no more."""
-
-    def leaving_said(self, resigned: int | None) -> None:
-        """The store knows that this node is leaving, and that nobody holds the term `resigned`, if that was ours."""
 
 
 class _Joined(NamedTuple):
@@ -141,12 +89,7 @@ class Membership(AsyncActor):
         self._former = 0
         self._first = True
         self._members: dict[int, Member] = {}
-        self._term = 0
-        self._coordinator: int | None = None
-        self._leads = False
-        self._trying = False
-        self._evidence: set[int] = set()
-        self._no_term_before = float("-inf")
+        self._term = Term(household)
         self._planned = 0
         self._renewing = False
 
@@ -168,7 +111,7 @@ class Membership(AsyncActor):
             case WakeupMessage(payload=("look", incarnation)) if incarnation == self._me:
                 self._look_for_coordinator(may_be_over=True)
             case Gone(incarnation):
-                self._evidence.add(incarnation)
+                self._term.died(incarnation)
                 self._look_for_coordinator()
             case News():
                 self._on_news(message.message)
@@ -269,61 +212,50 @@ class Membership(AsyncActor):
         self._phase = GONE if leaving else OUTSIDE
         self._me = 0
         self._lease.given_up()
-        self._stop_leading()
-        self._coordinator = None  # whoever it is, is news to the next incarnation
+        self._term.outside()
         self._household.outside()
         if not leaving:
             self.wakeupAfter(REJOIN_PAUSE * self._ports.draw(), "join")
 
-    # --- who is there, and who coordinates
+    # --- who is there
 
     def _see(self, picture: Picture) -> None:
         self._set_members({member.incarnation: member for member in picture.members})
         self._household.saw(picture)
-        if picture.term >= self._term:
-            self._set_coordinator(picture.term, picture.coordinator)
+        if picture.term >= self._term.number:
+            self._term.held_by(picture.term, picture.coordinator, self._me)
         self._look_for_coordinator()
-        holder = self._members.get(self._coordinator or 0)
-        if holder is not None and not self._leads:
+        holder = self._members.get(self._term.holder or 0)
+        if holder is not None and not self._term.leads:
             soon = holder.lease_left + 0.05 + 0.2 * self._ports.draw()
             if soon < self._lease.seconds * Lease.RENEW:
                 self.wakeupAfter(max(soon, 0.05), ("look", self._me))
 
     def _set_members(self, members: dict[int, Member]) -> None:
         self._members = members
-        self._evidence &= members.keys()
+        self._term.forget_all_but(members.keys())
         self._household.members_changed(members)
 
-    def _set_coordinator(self, term: int, coordinator: int | None) -> None:
-        if (term, coordinator) == (self._term, self._coordinator):
-            return
-        self._term, self._coordinator = term, coordinator
-        if self._leads and coordinator != self._me:
-            self._stop_leading()
-        self._household.coordinator_changed(term, coordinator)
+    # --- the coordinator's term
 
     def _look_for_coordinator(self, *, may_be_over: bool = False) -> None:
         """Take the term if nobody holds it, or its holder is dead, or its lease is over, or may be by now."""
-        may = self._phase == MEMBER and self._seat.weight > 0 and not self._trying and not self._leads
-        if not may or self._ports.clock() < self._no_term_before:
+        may = self._phase == MEMBER and self._seat.weight > 0
+        if not may or not self._term.may_try(self._ports.clock()):
             return
-        if self._coordinator == self._me:  # we took it, and the answer was lost
-            self._lead(self._term)
-            return
-        holder = self._members.get(self._coordinator or 0)
-        evidence = self._coordinator in self._evidence
-        gone = holder is None or holder.state == DOWN or holder.lease_left <= 0
-        if self._coordinator is None or gone or evidence or may_be_over:  # the store judges
-            self._try_term(evidence)
+        if self._term.holder == self._me:  # we took it, and the answer was lost
+            self._term.taken(self._term.number, self._me)
+        elif may_be_over or self._term.seems_free(self._members):  # the store judges
+            self._try_term()
 
-    def _try_term(self, evidence: bool) -> None:
-        seen = self._term
-        self._trying = True
+    def _try_term(self) -> None:
+        seen, evidence = self._term.number, self._term.has_evidence()
+        self._term.trying = True
         attempt = self._store.take_term(self._me, seen, evidence=evidence)
         self.pipe_to_self(attempt, lambda outcome: _TermTried(seen, outcome))
 
     def _on_term_tried(self, seen: int, outcome: Outcome[int | None]) -> None:
-        self._trying = False
+        self._term.trying = False
         if self._phase != MEMBER:  # an incarnation that is none any more holds nothing
             if self._phase == LEAVING and outcome.error is None and outcome.value is not None:
                 self.pipe_to_self(self._store.resign(outcome.value))
@@ -332,47 +264,33 @@ class Membership(AsyncActor):
             _log.warning("node %r cannot take the coordinator's term: %s", self._seat.node, outcome.error)
             self.wakeupAfter(self._lease.retry_pause(self._ports.draw()), ("look", self._me))
         elif outcome.value is None:
-            if self._term == seen:  # somebody else was quicker, or the holder lives: the next renewal tells
+            if self._term.number == seen:  # somebody else was quicker, or the holder lives: the next renewal tells
                 self._renew_in(0.1 + 0.1 * self._ports.draw())
-        elif outcome.value > self._term or (outcome.value == self._term and self._coordinator == self._me):
-            self._lead(outcome.value)
-
-    def _lead(self, term: int) -> None:
-        self._leads = True
-        self._term, self._coordinator = term, self._me
-        self._household.term_taken(term)
-        self._household.coordinator_changed(term, self._me)
-
-    def _stop_leading(self) -> None:
-        if self._leads:
-            self._leads = False
-            self._household.term_lost()
+        elif self._term.is_ours(outcome.value, self._me):
+            self._term.taken(outcome.value, self._me)
 
     def _on_news(self, news: Leads | Resigned | Members) -> None:
-        if self._phase not in (MEMBER, LEAVING) or news.term < self._term:
+        if self._phase not in (MEMBER, LEAVING) or news.term < self._term.number:
             return
         match news:
             case Leads(term, coordinator):
-                if (term, coordinator) == (self._term, self._coordinator):
-                    self._household.coordinator_changed(term, coordinator)  # it may have missed what we said before
-                self._set_coordinator(term, coordinator)
+                self._term.claimed_by(term, coordinator, self._me)
             case Resigned(term):
-                self._set_coordinator(term, None)
+                self._term.held_by(term, None, self._me)
                 self._look_for_coordinator()
             case Members(_, members):
                 left = self._lease.seconds
                 self._set_members({one[1]: _member(one, self._members.get(one[1]), left) for one in members})
 
     def _on_deposed(self, deposed: Deposed) -> None:
-        if deposed.term != self._term or not self._leads:
+        if deposed.term != self._term.number or not self._term.leads:
             return
-        self._stop_leading()
+        self._term.lost()
         if deposed.isolated:
-            self._no_term_before = self._ports.clock() + 2 * self._lease.seconds
-            term = self._term
-            self.pipe_to_self(self._store.resign(term), lambda _: News(Resigned(term)))
+            self._term.rest(self._ports.clock() + 2 * self._lease.seconds)
+            self.pipe_to_self(self._store.resign(deposed.term), lambda _: News(Resigned(deposed.term)))
         else:
-            self._set_coordinator(self._term, None)  # who it is instead, the store says
+            self._term.held_by(deposed.term, None, self._me)  # who it is instead, the store says
             self._renew()
 
     # --- leaving
@@ -387,10 +305,10 @@ class Membership(AsyncActor):
             member.weight > 0 and member.state != DOWN and member.incarnation != self._me
             for member in self._members.values()
         )
-        term = self._term if self._leads and others else None
+        term = self._term.number if self._term.leads and others else None
         if term is not None:
-            self._stop_leading()
-            self._set_coordinator(term, None)
+            self._term.lost()
+            self._term.held_by(term, None, self._me)
         self.pipe_to_self(self._say_leaving(self._me, term), lambda outcome: _LeavingSaid(term, outcome))
 
     async def _say_leaving(self, me: int, term: int | None) -> None:

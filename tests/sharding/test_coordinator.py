@@ -9,7 +9,8 @@ import pytest
 
 from sharding.actors import AsyncActor, Engine
 from sharding.allocation import RingAllocation
-from sharding.coordinator import Coordinator, Deposed, From, PeerDead, PeerOpened, PictureSeen
+from sharding.coordinator import Coordinator
+from sharding.notices import Deposed, From, PeerDead, PeerOpened, PictureSeen
 from sharding.post import Unreachable
 from sharding.protocol import EpochStale, HandedOff, HandOff, Homes, Leads, Leaving, MayLeave, Members, Register
 from sharding.settings import ClusterSettings

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sharding.actors import AsyncActor, Engine
-from sharding.coordinator import Deposed
-from sharding.membership import Gone, Leave, Left, Membership, News
+from sharding.membership import Membership
+from sharding.notices import Deposed, Gone, Leave, Left, News
 from sharding.ports import Ports
 from sharding.protocol import Leads, Members, Resigned
 from sharding.store import NodeNameTaken
