@@ -7,6 +7,7 @@
 PYTHON ?=
 ARGS ?=
 SEEDS ?= 200
+WORKERS ?= -n 2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --no-input
@@ -28,7 +29,7 @@ demo: $(VENV)/.extra-demo ## book concert seats on a cluster, kill a node, add o
 	@$(PY) -m aecorpy.demo $(ARGS)
 
 test: $(VENV)/.extra-dev ## run all tests, on a PostgreSQL server started for them
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(WORKERS) $(ARGS)
 
 bench: $(VENV)/.extra-bench ## measure, against bounds; JSON in build/bench (ARGS=--quick: short)
 	@$(PY) -m benchmarks $(ARGS)

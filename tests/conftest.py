@@ -6,13 +6,26 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
+from tests.distribution import Parts, rank
 from tests.postgres_server import PostgresMissing, PostgresServer, find_server
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Parts:
+    """With several processes (`-n 2`), each gets one whole part after another."""
+    return Parts(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest parts go first, so that no process ends up with one of them when the others are done."""
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def postgres_session() -> Iterator[PostgresServer]:
-    """The server of the whole run. Tests ask for `postgres_server`, which is this one, up."""
+    """The server of the run or of one of its processes. Tests ask for `postgres_server`, which is this one, up."""
     try:
         server = find_server()
     except PostgresMissing as missing:
