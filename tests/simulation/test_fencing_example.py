@@ -21,6 +21,7 @@ from tests.simulation.world import Ports, World
 R = TypeVar("R")
 
 LEASE = 3.0
+SEEDS = range(12)
 
 
 class WriteRefused(Exception):
@@ -113,18 +114,18 @@ def written(seed: int, plan: Plan | None, *, fenced: bool) -> Table:
 
 
 def test_with_the_fence_there_is_one_writer_in_every_run() -> None:
-    assert [seed for seed in range(40) if written(seed, None, fenced=True).two_writers] == []
+    assert [seed for seed in SEEDS if written(seed, None, fenced=True).two_writers] == []
 
 
-def test_without_the_fence_some_seed_has_two_writers_and_has_them_again() -> None:
-    found = [seed for seed in range(40) if written(seed, None, fenced=False).two_writers]
-    assert found
-    assert written(found[0], None, fenced=False).written == written(found[0], None, fenced=False).written
+def test_without_the_fence_one_of_the_same_seeds_has_two_writers_and_has_them_again() -> None:
+    runs = ((seed, written(seed, None, fenced=False)) for seed in SEEDS)
+    found, first = next((seed, table) for seed, table in runs if table.two_writers)
+    assert written(found, None, fenced=False).written == first.written
 
 
 def test_without_faults_and_without_the_fence_there_is_one_writer() -> None:
     nothing = Plan((), 60.0)
-    for seed in range(10):
+    for seed in range(4):
         table = written(seed, nothing, fenced=False)
         assert not table.two_writers
         assert len(table.written) > 100
@@ -132,5 +133,5 @@ def test_without_faults_and_without_the_fence_there_is_one_writer() -> None:
 
 def test_both_nodes_write_when_the_holder_crashes() -> None:
     crash = Plan((Action(10.0, "crash", ("a",)), Action(20.0, "restart", ("a",)), Action(30.0, "crash", ("b",))), 40.0)
-    for seed in range(10):
+    for seed in range(4):
         assert len(set(written(seed, crash, fenced=True).written)) >= 2

@@ -49,7 +49,7 @@ def small(draw: st.DrawFn) -> Situation:
     return Situation(len(kept), members, kept)
 
 
-@cases(1_000)
+@cases(300)
 @given(situation=small(), tolerance=st.sampled_from([(0.1, 0.1), (0.1, 1), (0, 0), (0.5, 0.2)]))
 def test_the_fewest_moves_are_those_of_the_best_of_all_allocations(
     situation: Situation, tolerance: tuple[float, float]
@@ -59,7 +59,7 @@ def test_the_fewest_moves_are_those_of_the_best_of_all_allocations(
         assert fewest == searched(situation, Fraction(str(tolerance[0])), Fraction(str(tolerance[1])))
 
 
-@cases(1_000)
+@cases(300)
 @given(
     situation=wild(), strategy=st.sampled_from([RING, LeastShardsAllocation(), LeastShardsAllocation(RING.tolerance)])
 )
@@ -71,7 +71,7 @@ def test_every_plan_makes_the_fewest_moves(
         assert len(situation.planned(strategy).moves) == fewest
 
 
-@cases(300)
+@cases(100)
 @given(data=st.data(), count=st.integers(1, 20))
 def test_planning_anew_halfway_makes_no_more_moves_in_all(data: st.DataObject, count: int) -> None:
     situation = data.draw(wild(weights))

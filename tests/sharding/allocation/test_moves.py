@@ -14,7 +14,7 @@ from tests.sharding.allocation.situations import STRATEGIES, Situation, carried_
 RING = RingAllocation("Booking")
 
 
-@cases(300)
+@cases(100)
 @given(situation=wild())
 def test_each_move_brings_the_cluster_nearer_to_its_bounds(situation: Situation) -> None:
     if not situation.hosts:
@@ -28,7 +28,7 @@ def test_each_move_brings_the_cluster_nearer_to_its_bounds(situation: Situation)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
-@cases(300)
+@cases(100)
 @given(situation=wild())
 def test_a_node_only_gives_or_only_takes(strategy: AllocationStrategy, situation: Situation) -> None:
     moves = situation.planned(strategy).moves
@@ -36,7 +36,7 @@ def test_a_node_only_gives_or_only_takes(strategy: AllocationStrategy, situation
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
-@cases(300)
+@cases(100)
 @given(situation=wild())
 def test_the_unserved_come_first_then_the_drained_then_the_fullest(
     strategy: AllocationStrategy, situation: Situation
@@ -49,7 +49,7 @@ def test_the_unserved_come_first_then_the_drained_then_the_fullest(
     assert falls(classes)
 
 
-@cases(300)
+@cases(100)
 @given(situation=wild(weights))
 def test_the_fullest_node_gives_first_so_the_peak_falls_evenly(situation: Situation) -> None:
     made = situation.planned(RING)

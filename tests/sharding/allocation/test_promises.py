@@ -26,12 +26,12 @@ from tests.sharding.allocation.situations import (
 )
 
 RING = RingAllocation("Booking")
-thousand = cases(1_000)
-hundreds = cases(300)
+many = cases(300)
+enough = cases(100)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
-@thousand
+@many
 @given(situation=wild())
 def test_every_shard_has_one_owner_who_is_a_member_that_may_own(
     strategy: AllocationStrategy, situation: Situation
@@ -45,7 +45,7 @@ def test_every_shard_has_one_owner_who_is_a_member_that_may_own(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
-@hundreds
+@enough
 @given(situation=wild())
 def test_moves_are_the_difference_each_shard_once(strategy: AllocationStrategy, situation: Situation) -> None:
     made = situation.planned(strategy)
@@ -58,14 +58,14 @@ def test_moves_are_the_difference_each_shard_once(strategy: AllocationStrategy, 
     assert len(made.moves) == len(differing)
 
 
-@thousand
+@many
 @given(situation=wild())
 def test_the_ring_keeps_every_node_within_ten_percent_of_its_share_plus_one(situation: Situation) -> None:
     if situation.hosts:
         assert beyond(situation.shards, situation.hosts, situation.planned(RING).owners) == []
 
 
-@hundreds
+@enough
 @given(situation=wild())
 def test_least_shards_keeps_every_node_within_one_of_its_share(situation: Situation) -> None:
     if situation.hosts:
@@ -73,7 +73,7 @@ def test_least_shards_keeps_every_node_within_one_of_its_share(situation: Situat
         assert beyond(situation.shards, situation.hosts, owners, Fraction(0), Fraction(0)) == []
 
 
-@hundreds
+@enough
 @given(situation=wild(), above=st.sampled_from([0, 0.01, 0.25, 2]), below=st.sampled_from([0, 0.3, 1]))
 def test_other_tolerances_hold_too(situation: Situation, above: float, below: float) -> None:
     if situation.hosts:
@@ -82,7 +82,7 @@ def test_other_tolerances_hold_too(situation: Situation, above: float, below: fl
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
-@hundreds
+@enough
 @given(situation=wild())
 def test_nothing_moves_when_nothing_changed(strategy: AllocationStrategy, situation: Situation) -> None:
     settled = situation._replace(owners=situation.planned(strategy).owners)
@@ -92,7 +92,7 @@ def test_nothing_moves_when_nothing_changed(strategy: AllocationStrategy, situat
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
-@hundreds
+@enough
 @given(situation=wild(), seed=st.integers(0, 1_000))
 def test_the_order_in_which_members_are_listed_changes_nothing(
     strategy: AllocationStrategy, situation: Situation, seed: int
@@ -102,14 +102,14 @@ def test_the_order_in_which_members_are_listed_changes_nothing(
     assert situation._replace(members=dict(listed)).planned(strategy) == situation.planned(strategy)
 
 
-@hundreds
+@enough
 @given(situation=wild(weights), factor=st.sampled_from([0.25, 2, 1024]))
 def test_only_the_proportions_of_weights_matter(situation: Situation, factor: float) -> None:
     scaled = {node: weight * factor for node, weight in situation.members.items()}
     assert situation._replace(members=scaled).planned(RING) == situation.planned(RING)
 
 
-@cases(500)
+@cases(150)
 @given(data=st.data())
 def test_a_join_moves_shards_only_to_who_joined_unless_the_bound_forces_more(data: st.DataObject) -> None:
     before = data.draw(reached(RING, data.draw(st.sampled_from([st.just(1.0), weights]))))
@@ -125,7 +125,7 @@ def test_a_join_moves_shards_only_to_who_joined_unless_the_bound_forces_more(dat
         assert all(counts[move.source] > quota[str(move.source)].most for move in elsewhere)
 
 
-@cases(500)
+@cases(150)
 @given(data=st.data())
 def test_a_leave_moves_only_the_leavers_shards_unless_the_bound_forces_more(data: st.DataObject) -> None:
     before = data.draw(reached(RING, data.draw(st.sampled_from([st.just(1.0), weights]))))
@@ -146,7 +146,7 @@ def test_a_leave_moves_only_the_leavers_shards_unless_the_bound_forces_more(data
         assert all(made.owners.count(node) == quota[node].least > counts[node] for node in receivers)
 
 
-@hundreds
+@enough
 @given(data=st.data())
 def test_a_node_of_weight_zero_is_drained_and_nobody_else_is_moved_for_it(data: st.DataObject) -> None:
     before = data.draw(reached(RING, shards=st.integers(30, 300)))
@@ -159,7 +159,7 @@ def test_a_node_of_weight_zero_is_drained_and_nobody_else_is_moved_for_it(data: 
     assert drained not in made.owners
 
 
-@hundreds
+@enough
 @given(data=st.data(), strategy=st.sampled_from(STRATEGIES))
 def test_several_may_leave_and_join_at_once(data: st.DataObject, strategy: AllocationStrategy) -> None:
     before = data.draw(reached(strategy, weights_or_drained))
