@@ -1,13 +1,14 @@
 # Every target sets up what it needs by itself: with Python 3.11 or newer and make on the machine, nothing else.
 #   make test ARGS="-k journal"                     more arguments for pytest (also: demo, bench, conformance)
 #   make simulate SEEDS=1000                        more seeds
+#   make test WORKERS=                              in one process: for -s, --pdb (and the same as ARGS=-n0)
 #   make test POSTGRES_URL=postgresql://…           use this server instead of starting one
 #   make test PYTHON=/path/to/python3.12            make .venv with this Python
 
 PYTHON ?=
 ARGS ?=
 SEEDS ?= 200
-WORKERS ?= -n 2
+WORKERS := -n 2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --no-input
@@ -28,7 +29,7 @@ help: ## list the targets
 demo: $(VENV)/.extra-demo ## book concert seats on a cluster, kill a node, add one; nothing is lost or doubled
 	@$(PY) -m aecorpy.demo $(ARGS)
 
-test: $(VENV)/.extra-dev ## run all tests, on a PostgreSQL server started for them
+test: $(VENV)/.extra-dev ## run all tests, in two processes, on PostgreSQL servers started for them
 	@$(PY) -m pytest $(WORKERS) $(ARGS)
 
 bench: $(VENV)/.extra-bench ## measure, against bounds; JSON in build/bench (ARGS=--quick: short)
