@@ -82,7 +82,7 @@ async def test_nodes_end_when_nobody_reads_what_they_say(folder: Path) -> None:
     assert (name[:5], bar) == ("node-", " | ")
     await eventually(lambda: not any(words[0] == "head" for words in processes_in(folder).values()))
     for pid, words in processes_in(folder).items():
-        if "node" in words and name in words:  # all may have been said before `head` ended; this makes for one line more
+        if "node" in words and name in words:  # all may have been said before `head` ended: one line more
             with suppress(ProcessLookupError):
                 kill(pid)
     await eventually(lambda: not processes_in(folder), within=20)
