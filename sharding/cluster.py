@@ -143,6 +143,7 @@ class Cluster:
         self.term = 0
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
+        self._parted: set[int] = set()
         self._strangers = Strangers()
         self._farewells = Farewells(engine.loop, self)
         self._departed: set[int] = set()
@@ -243,7 +244,7 @@ class Cluster:
 
     def _on_parting(self, incarnation: int) -> None:
         """The member owns nothing more: let regions stop sending there, then say that they have."""
-        self._dead.add(incarnation)
+        self._parted.add(incarnation)
         waiting = [len(self._deployed)]
 
         def done() -> None:
@@ -353,6 +354,7 @@ class Cluster:
         self._departed.update(gone)
         self.members = live
         self._dead &= live.keys()
+        self._parted &= live.keys()
         for incarnation in new:
             self._tell_regions(PeerChanged(incarnation, THERE))
             for message in self._strangers.known(incarnation):
@@ -468,7 +470,7 @@ class Cluster:
 
     def knows(self, incarnation: int) -> bool:
         """See `Post`."""
-        return incarnation in self.members and incarnation not in self._dead
+        return incarnation in self.members and incarnation not in self._dead and incarnation not in self._parted
 
     def is_open(self, incarnation: int) -> bool:
         """See `Post`."""
@@ -510,7 +512,9 @@ class Cluster:
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
-        if incarnation not in self._dead:  # told at each attempt; and one that has parted is expected to end
+        if incarnation in self._parted:  # it said so, and the store will
+            return
+        if incarnation not in self._dead:  # this is told at each attempt to reach it
             _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
         self._dead.add(incarnation)
         self._suspend(incarnation)
