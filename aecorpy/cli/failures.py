@@ -4,6 +4,21 @@ from __future__ import annotations
 
 import logging
 
+from aecorpy.errors import InvalidDefinition
+from journal.errors import InvalidName, InvalidUrl, WrongShardCount
+from sharding.links import UnsafeSetting
+from sharding.store import InvalidClusterName, InvalidStoreUrl
+
+HOPELESS = (
+    InvalidClusterName,
+    InvalidDefinition,
+    InvalidName,
+    InvalidStoreUrl,
+    InvalidUrl,
+    UnsafeSetting,
+    WrongShardCount,
+)  # no later attempt of the same program can go better
+
 _log = logging.getLogger(__name__)
 
 
@@ -21,6 +36,11 @@ class Failure(Exception):
         self.exit_code = exit_code
         if cause is not None:
             _log.debug("where it came from:", exc_info=cause)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """2 for an error that a later attempt meets again, 1 for one that may pass."""
+    return 2 if isinstance(error, HOPELESS) else 1
 
 
 def described(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import os
 import socket
 
 from aecorpy.cli.factory import new_node
-from aecorpy.cli.failures import Failure, described
+from aecorpy.cli.failures import Failure, described, exit_code_of
 from aecorpy.cli.lifeline import hold
 from aecorpy.cli.wishes import EndWish, end_wish
 from aecorpy.heap import settle_heap
@@ -57,7 +57,8 @@ async def _started(node: ClusterNode, wish: EndWish) -> bool:
             raise
         return False
     except Exception as error:
-        raise Failure(f"node {node.node!r} of cluster {node.name!r}: {described(error)}", 1, error) from error
+        what = f"node {node.node!r} of cluster {node.name!r}: {described(error)}"
+        raise Failure(what, exit_code_of(error), error) from error
     finally:
         asked.cancel()
     return True

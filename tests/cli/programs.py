@@ -45,6 +45,16 @@ def other_count(name):
     return node(name)
 
 
+def unstorable(name):
+    from aecorpy import command
+
+    class Odd(Booking):
+        @command
+        async def keep(self, what: object) -> None: ...
+
+    return ClusterNode("tickets", journal="sqlite:///tickets.db", node=name, entities=[Odd])
+
+
 class Stuck(ClusterNode):
     async def stop(self):
         import asyncio

@@ -66,7 +66,8 @@ async def test_a_node_that_does_not_stop_in_time_ends_all_the_same(folder: Path)
         ("tickets:not_a_function", 2, "it has to be a function that takes a node's name"),
         ("tickets:raises", 2, "tickets:raises raised RuntimeError: no luck with node-1"),
         ("tickets:number", 2, "it has to return a ClusterNode that is not started"),
-        ("tickets:open_to_all", 1, "needs a secret"),
+        ("tickets:open_to_all", 2, "needs a secret"),
+        ("tickets:unstorable", 2, "cannot store object"),
         ("tickets:away", 1, "its folder /nowhere does not exist"),
     ],
 )
@@ -104,7 +105,7 @@ async def test_a_name_that_is_taken_and_shards_that_differ_are_said(folder: Path
         (line,) = text.splitlines()
         assert "the name 'node-1' is taken by a member at 127.0.0.1:" in line
         code, text = await run(folder, "node", "tickets:other_count", "--name", "node-2")
-        assert code == 1
+        assert code == 2
         assert "64" in text.splitlines()[-1]
         assert "8" in text.splitlines()[-1]
         assert "Traceback" not in text
