@@ -340,7 +340,9 @@ class EntityRuntime:
             self._run_waiting(entity)
             return
         entity._phase = FAILED
-        _log.error("%s %r cannot be recovered: %s", self.behaviour.name, entity.key, error)
+        # A store that is away is no fault of the entity: the caller is told, and the log is not filled.
+        level = logging.DEBUG if isinstance(error, Unavailable) else logging.ERROR
+        _log.log(level, "%s %r cannot be recovered: %s", self.behaviour.name, entity.key, error)
         if isinstance(error, OutcomeUnknown) or not isinstance(error, JournalError | AecorError):
             error = Unavailable(f"{self.behaviour.name} {entity.key!r} cannot be read: {error!r}")
         stash, entity._stash = entity._stash or (), None

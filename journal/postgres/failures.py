@@ -79,4 +79,4 @@ def _sqlstate(error: BaseException) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer within the time limit"
-    return f"{type(error).__name__}: {error}" if not str(error) else str(error)
+    return " ".join(str(error).split()) or type(error).__name__  # the server's DETAIL is a line of its own

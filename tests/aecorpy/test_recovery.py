@@ -105,6 +105,16 @@ async def test_a_hole_in_the_journal_is_not_read_over(start_node: StartNode, fau
         await counters("a").add(1)
 
 
+async def test_a_store_that_is_away_is_not_logged_for_each_entity(
+    counters: Counters, faulty: FaultyDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    faulty.on("read_entity", unavailable(), unavailable())
+    for key in ("a", "b"):
+        with pytest.raises(Unavailable):
+            await counters(key).add(1)
+    assert "cannot be recovered" not in caplog.text
+
+
 async def test_a_store_that_is_away_at_recovery_is_asked_again_by_the_next_command(
     start_node: StartNode, faulty: FaultyDatabase
 ) -> None:

@@ -174,7 +174,9 @@ class Lane:
             raise StoreUnavailable(f"{self.where}: the cluster store is closed")
 
     def _meaning(self, call: _Call, error: BaseException) -> ClusterStoreError:
-        reason = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+        reason = " ".join(str(error).split()) or (
+            "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        )
         if call.committing and call.changes and isinstance(error, _SESSION_OVER):
             return StoreOutcomeUnknown(
                 f"{self.where}: {reason}, while a commit was in flight: it may have happened; look before repeating"
