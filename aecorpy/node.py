@@ -179,6 +179,11 @@ class ClusterNode:
         """
         if self._engine is not None:
             raise AecorError(f"node {self.name!r} is running already")
+        for entity in self.entities:  # before anybody hears of this node
+            if isinstance(entity, type) and issubclass(entity, Entity):
+                Behaviour.of(entity)
+            else:
+                checked_actor(entity)
         self._stopping = False
         loop = asyncio.get_running_loop()
         self._engine = Engine(loop)

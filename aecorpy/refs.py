@@ -52,14 +52,15 @@ class Door:
         Raises:
             NodeStopping: the node takes no more.
             DeadlinePassed: no reply within `seconds`.
-            Unavailable: it never reached the entity.
+            Unavailable: it never reached the entity, because no node owned its shard in time, or took it.
             CommandFailed: the entity's code failed on it twice.
             OutcomeUnknown: it reached the entity, which ended without a reply.
         """
         if not self.is_open:
             raise NodeStopping(f"{self.name} {key!r}: the node is stopping")
-        future = self._engine.ask(self._shards[shard], Envelope(shard, key, message))
-        self._deadlines.begin(future, seconds, expires_at, partial(DeadlinePassed, self.name, key, what, seconds))
+        envelope = Envelope(shard, key, message)
+        future = self._engine.ask(self._shards[shard], envelope)
+        self._deadlines.begin(future, seconds, expires_at, partial(self._too_late, envelope, what, seconds))
         try:
             return await future
         except Undeliverable as error:
@@ -70,6 +71,12 @@ class Door:
             raise OutcomeUnknown(f"{self.name} {key!r} left {what!r} unanswered: {error}") from error
         finally:
             self._deadlines.end()
+
+    def _too_late(self, envelope: Envelope, what: str, seconds: float) -> Exception:
+        if envelope.waiting:
+            waited = f"no node owned its shard {envelope.shard} within {seconds:g} s"
+            return Unavailable(f"{self.name} {envelope.key!r} took no {what!r}: {waited}")
+        return DeadlinePassed(self.name, envelope.key, what, seconds)
 
     def tell(self, shard: int, key: str, message: Any) -> None:
         """Send `message` to the actor `key`, without an answer."""

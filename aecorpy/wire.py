@@ -138,7 +138,7 @@ def pack_error(error: BaseException, rejections: PayloadCodec[Any]) -> bytes:
             return _packed((_REJECTION, *rejections.encode(error)))
         except BadPayload as why:
             text = f"it was rejected with {error!r}, which cannot be sent: declare it in `rejections` ({why})"
-            return _packed((_ERROR, "AecorError", text, {}))
+            return _packed((_ERROR, "CommandFailed", text, {"entity": "", "key": "", "command": "", "cause": text}))
     name = next((kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind), "AecorError")
     fields = {field: value if isinstance(value, _PLAIN) else repr(value) for field, value in vars(error).items()}
     return _packed((_ERROR, name, str(error), fields))

@@ -361,6 +361,7 @@ class Cluster:
                 self._on_foreign(message)
         for incarnation in gone:
             self._suspend(incarnation)
+            self._farewells.said(incarnation)
             self._strangers.known(incarnation)
             self._asks.doubt(incarnation)
             self._last_words.listen(incarnation, f"member {incarnation} is gone", drop=True)
@@ -416,7 +417,7 @@ class Cluster:
             for incarnation in self.members:
                 if incarnation != self.me:
                     self._send_quietly(incarnation, Resigned(resigned))
-        if not self._has_heirs():
+        if not self.weight or not self._has_heirs():  # nothing to hand off, or nobody to take it
             self._on_may_leave()
         else:
             self.to_coordinator(Leaving(self.me))
@@ -502,6 +503,7 @@ class Cluster:
         for (name, shard), waiting in unsent.items():
             self._deployed[name].routes.put_back(shard, waiting)
         self._last_words.listen(peer.incarnation, why, drop=False)
+        self._farewells.said(peer.incarnation)  # or it would have been, before that
         # If its process is dead we hear that next, and what was put back goes on waiting.
         self.engine.loop.call_soon(self._tell_regions, PeerChanged(peer.incarnation, LOST))
 

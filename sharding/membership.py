@@ -92,6 +92,7 @@ class Membership(AsyncActor):
         self._term = Term(household)
         self._planned = 0
         self._renewing = False
+        self._away = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the membership."""
@@ -172,6 +173,9 @@ class Membership(AsyncActor):
             return
         error = outcome.error
         if error is None:
+            if self._away:
+                _log.warning("node %r can renew its lease again", self._seat.node)
+            self._away = False
             self._lease.renewed(sent_at)
             self._renew_in(self._pause())
             self._see(outcome.value)
@@ -181,8 +185,9 @@ class Membership(AsyncActor):
         else:
             if not isinstance(error, ClusterStoreError):
                 _log.error("node %r: a renewal raised what no store should", self._seat.node, exc_info=error)
-            else:
-                _log.warning("node %r cannot renew its lease: %s", self._seat.node, error)
+            elif not self._away:
+                _log.warning("node %r cannot renew its lease, and goes on trying: %s", self._seat.node, error)
+            self._away = True
             self._renew_in(self._lease.retry_pause(self._ports.draw()))
 
     def _pause(self) -> float:

@@ -6,14 +6,19 @@ from typing import Any, NamedTuple
 
 
 class Envelope:
-    """From a caller to a shard: `message` for the entity `key`, whose shard is `shard`."""
+    """From a caller to a shard: `message` for the entity `key`, whose shard is `shard`.
 
-    __slots__ = ("key", "message", "shard")
+    Attributes:
+        waiting: it is kept for when its shard has a home, and was sent nowhere yet.
+    """
+
+    __slots__ = ("key", "message", "shard", "waiting")
 
     def __init__(self, shard: int, key: str, message: Any) -> None:
         self.shard = shard
         self.key = key
         self.message = message
+        self.waiting = False
 
 
 class Passivate:

@@ -72,6 +72,7 @@ class Buffer(Address):
             host = self._routes.host
             self._routes.engine.tell(sender, host.refusal(host.overloaded(self._shard)))
         else:
+            message.waiting = True
             self.items.append((message, sender))
 
 
@@ -171,6 +172,8 @@ class Routes:
         if isinstance(route, RemoteShard):
             route = self.buffer(shard)
         if isinstance(route, Buffer):
+            for envelope, _ in unsent:
+                envelope.waiting = True
             route.items.extendleft(reversed(unsent))
         else:
             for envelope, sender in unsent:
@@ -288,7 +291,13 @@ class Routes:
                 if isinstance(item, Request | Flush):
                     self.take(item)
                 else:
-                    self.engine.tell(address, *item)
+                    self._send_waiting(address, *item)
+
+    def _send_waiting(self, address: Address, envelope: Envelope, sender: Address) -> None:
+        if isinstance(sender, ReplyAddress) and sender.future.done():
+            return  # its caller gave up, and was told that nothing happened
+        envelope.waiting = False
+        self.engine.tell(address, envelope, sender)
 
     def admit(self, shard: int, address: Address) -> None:
         """Let what other nodes send, and have sent, go to the shard's actor; callers here may still wait."""
@@ -309,6 +318,8 @@ class Routes:
 
     def give_back(self, shard: int, unstarted: list[tuple[Envelope, Any]]) -> None:
         """Put what the shard's actor did not start in front of what waits."""
+        for envelope, _ in unstarted:
+            envelope.waiting = True
         self.buffer(shard).items.extendleft(reversed(unstarted))
 
     @property

@@ -54,9 +54,9 @@ class Refusal(enum.IntEnum):
 _TEXTS = {
     Refusal.GARBAGE: "it does not speak the protocol of links",
     Refusal.OTHER_VERSION: f"another protocol version than {VERSION}",
-    Refusal.OTHER_CLUSTER: "another cluster's name",
+    Refusal.OTHER_CLUSTER: "another cluster's name: one store's nodes must all name the same",
     Refusal.OTHER_INCARNATION: "another incarnation than the wanted one is at this address",
-    Refusal.WRONG_SECRET: "no proof of this cluster's secret",
+    Refusal.WRONG_SECRET: "no proof of this cluster's secret: give all nodes the same one",
     Refusal.NOT_INTRODUCED: "the node is starting and has no incarnation yet",
     Refusal.GONE: "an incarnation that is no member any more",
     Refusal.TOO_SLOW: "no proof in time",

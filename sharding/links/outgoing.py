@@ -179,7 +179,7 @@ class OutgoingLink:
         self._failures = 0
         self._opened_at = self._office.loop.time()
         self._office.traffic.opened += 1
-        log.info("%r", self)
+        log.debug("%r", self)
         self._office.listener.opened(self)
         self._flush()
 
@@ -193,7 +193,7 @@ class OutgoingLink:
         if was_open:
             self._office.traffic.lost += 1
         if was_open or self._failures == 0:
-            log.info("%r: %s", self, why)
+            log.debug("%r: %s", self, why)
         self._try_again(self._pause_after_life() if was_open else self._pause_after_failure())
         self._office.listener.lost(self, first_unsent)
         if dead and not self._is_closed():

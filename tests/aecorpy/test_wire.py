@@ -124,7 +124,7 @@ def test_a_rejection_arrives_equal(rejection: Rejection) -> None:
 
 def test_a_rejection_that_was_not_declared_is_a_failure_that_says_what_to_do() -> None:
     error = through(Refused(Undeclared())).error
-    assert type(error) is AecorError
+    assert type(error) is CommandFailed
     assert "Undeclared" in str(error)
     assert "declare it in `rejections`" in str(error)
 
