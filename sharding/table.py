@@ -56,9 +56,12 @@ class ShardTable:
         self._free: set[int] = set()
         self._targets: dict[int, int] = {}
         self._stale: dict[int, int] = {}
+        self._changed = True
+        self._asked: tuple[object, ...] = ()
 
     def load(self, allocations: Collection[Allocation]) -> None:
         """Take over what the store says; what was under way is forgotten, and planned anew."""
+        self._changed = True
         self.moving.clear()
         self._free.clear()
         self._targets.clear()
@@ -68,6 +71,7 @@ class ShardTable:
     def granted(self, allocations: Collection[Allocation]) -> None:
         """These allocations are in the store."""
         for shard, owner, epoch in allocations:
+            self._changed = True
             self.owners[shard], self.epochs[shard] = owner, epoch
             self.moving.pop(shard, None)
             self._free.discard(shard)
@@ -90,6 +94,7 @@ class ShardTable:
             return False
         self.moving.pop(shard, None)
         self._free.add(shard)
+        self._changed = True
         return True
 
     def stale(self, shard: int, owner: int, epoch: int, current: int) -> bool:
@@ -98,6 +103,7 @@ class ShardTable:
             return False
         if shard not in self.moving:
             self._stale[shard] = max(current, self._stale.get(shard, 0))
+            self._changed = True
         return True
 
     def _stands(self, shard: int, owner: int, epoch: int) -> bool:
@@ -114,18 +120,29 @@ class ShardTable:
         for shard in late:
             del self.moving[shard]
             self._free.add(shard)
+            self._changed = True
         return late
 
     # --- planning
 
     def next_step(self, candidates: Mapping[int, Candidate], held: Collection[int], slots: int) -> Step:
-        """What to do now.
+        """What to do now; worked out anew only if something has changed since there was nothing to do.
 
         Args:
             candidates: live members by incarnation: those that may own shards, and those that still do.
             held: members that are gone but whose shards have to stay for now.
             slots: how many more shards may start to move.
         """
+        asked = (tuple(candidates.items()), frozenset(held), slots > 0)
+        if asked == self._asked and not self._changed:
+            return Step()
+        self._asked, self._changed = asked, False
+        step = self._plan(candidates, held, slots)
+        if step.grants or step.hand_offs:  # they are wanted until they are written or ordered
+            self._changed = True
+        return step
+
+    def _plan(self, candidates: Mapping[int, Candidate], held: Collection[int], slots: int) -> Step:
         names = {incarnation: candidate.node for incarnation, candidate in candidates.items()}
         incarnations = {node: incarnation for incarnation, node in names.items()}
         weights = {candidate.node: candidate.weight for candidate in candidates.values()}
@@ -139,18 +156,25 @@ class ShardTable:
             if target and self._grant_now(shard, names, candidates):
                 step.grants.append(self._grant(shard, target, candidates))
             elif target and shard in self.moving:
-                self._targets[shard] = target
+                self._aim(shard, target)
         for move in planned.moves:
             source, target = self.owners[move.shard], incarnations.get(move.target, 0)
             if len(step.hand_offs) >= slots:
                 break
             if source in candidates and target and source != target and self._is_settled(move.shard):
-                self._targets[move.shard] = target
+                self._aim(move.shard, target)
                 step.hand_offs.append(HandOffWanted(move.shard, source))
         return step
 
+    def _aim(self, shard: int, target: int) -> None:
+        """Count on this target from now on: the next plan starts from there."""
+        if self._targets.get(shard) != target:
+            self._targets[shard] = target
+            self._changed = True
+
     def ordered(self, shard: int, now: float) -> None:
         """Its hand-off is ordered."""
+        self._changed |= shard not in self.moving  # since when it moves matters to no plan
         self.moving[shard] = now
 
     def _expected(self, names: Mapping[int, str], candidates: Mapping[int, Candidate]) -> list[str | None]:

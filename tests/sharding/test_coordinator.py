@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -36,6 +37,17 @@ class Witness(AsyncActor):
             self.said.append(message)
 
 
+class Counted:
+    """The ring, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def allocate(self, hosts: Mapping[str, float], owners: Sequence[str | None]) -> Sequence[str]:
+        self.asked += 1
+        return RingAllocation().allocate(hosts, owners)
+
+
 class Town:
     """A store, its members, and a post to them. Members hand shards off when they are told to, unless `deaf`.
 
@@ -52,6 +64,7 @@ class Town:
         self.engine = Engine(self.loop)
         self.me = ME
         self.patient = patient
+        self.strategy = Counted()
         self.alive: set[int] = set()
         self.deaf: set[int] = set()
         self.cut: set[int] = set()
@@ -98,7 +111,7 @@ class Town:
         """Take the term and coordinate."""
         assert await self.store.take_term(self.me, term - 1, evidence=True) == term
         self.coordinator = self.engine.create(
-            lambda: Coordinator(term, self.store, self, SETTINGS, RingAllocation(), self.witness)
+            lambda: Coordinator(term, self.store, self, SETTINGS, self.strategy, self.witness)
         )
         self.engine.tell(self.coordinator, "start")
 
@@ -262,6 +275,20 @@ async def test_who_missed_news_is_corrected() -> None:
         town.say(2, HandedOff("unknown", 0, 1))
         await asyncio.sleep(1.0)
         assert town.owned[shard] == (1, 1)
+
+
+@virtually
+async def test_a_coordinator_to_whom_nothing_happens_plans_nothing() -> None:
+    async with Town() as town:
+        await town.town("a", "b", "c")
+        await asyncio.sleep(1.0)
+        before = town.strategy.asked
+        town.say(2, Register(2, "t"))
+        await asyncio.sleep(3 * LEASE)
+        assert town.strategy.asked == before
+        town.cut.add(2)
+        await until(lambda: not town.of(2))
+        assert town.strategy.asked > before
 
 
 # --- taking over, and ending

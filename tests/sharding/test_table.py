@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -169,6 +171,42 @@ def test_a_join_moves_the_fewest_shards(nodes: int, shards: int) -> None:
     assert settled(table, there) <= fewest + ceil(shards * 0.02)
 
 
+class Counted:
+    """The ring, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def allocate(self, hosts: Mapping[str, float], owners: Sequence[str | None]) -> Sequence[str]:
+        self.asked += 1
+        return RingAllocation().allocate(hosts, owners)
+
+
+def test_nothing_is_planned_again_until_something_has_changed() -> None:
+    counted = Counted()
+    table = ShardTable(Deployment("t", "kind", SHARDS, False), counted)
+    settled(table, members(a1=1, b2=1))
+    before = counted.asked
+    for slots in (4, 3, 16):
+        assert not table.next_step(members(a1=1, b2=1), (), slots).grants
+    assert counted.asked == before
+    assert table.stale(0, table.owners[0], 1, 7)
+    assert table.next_step(members(a1=1, b2=1), (), 4).grants == [Allocation(0, table.owners[0], 8)]
+    assert table.next_step(members(b2=1), (), 4).grants
+    assert counted.asked == before + 2
+
+
+def test_what_waits_for_a_slot_is_planned_when_one_is_free() -> None:
+    counted = Counted()
+    table = ShardTable(Deployment("t", "kind", SHARDS, False), counted)
+    settled(table, members(a1=1))
+    before = counted.asked
+    for _ in range(5):
+        assert not table.next_step(members(a1=1, b2=1), (), 0).hand_offs
+    assert counted.asked == before + 1
+    assert len(table.next_step(members(a1=1, b2=1), (), 2).hand_offs) == 2
+
+
 # --- whatever happens
 
 
@@ -226,7 +264,11 @@ class World:
     def step(self, *, lost: bool) -> None:
         if not any(one.weight > 0 for one in self.there.values()):
             return
-        step = self.table.next_step(self.there, self.held, 3 - len(self.table.moving))
+        slots = 3 - len(self.table.moving)
+        forgetful = deepcopy(self.table)
+        forgetful._changed = True
+        step = self.table.next_step(self.there, self.held, slots)
+        assert step == forgetful.next_step(self.there, self.held, slots), "a plan that is spared would change nothing"
         for shard, owner in step.hand_offs:
             assert self.stored[shard][0] == owner, "only who owns a shard can hand it off"
             assert owner in self.there
