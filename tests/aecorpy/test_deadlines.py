@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from aecorpy import DeadlinePassed, EntityRefs, OutcomeUnknown
+from aecorpy import DeadlinePassed, EntityRefs, OutcomeUnknown, Unavailable
 from aecorpy.deadlines import Deadlines
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.looking import numbers, started, turns
@@ -123,6 +123,9 @@ async def test_a_deadline_from_outside_works_too(counters: Counters, faulty: Fau
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 async def test_no_time_at_all(counters: Counters, seconds: float) -> None:
+    with pytest.raises(Unavailable, match="no node owned its shard"):  # it has just been deployed
+        await counters.within(seconds)("a").add(1)
+    assert await counters("a").get() == 0
     with pytest.raises(OutcomeUnknown):
         await counters.within(seconds)("a").add(1)
     assert await counters("a").get() in (0, 1)

@@ -159,6 +159,10 @@ class Rig:
     def ask(self, message: str, shard: int = 0, key: str = "k") -> asyncio.Future[Any]:
         return self.engine.ask(self.routes.addresses[shard], Envelope(shard, key, message))
 
+    def send(self, message: str, shard: int = 0, key: str = "k") -> None:
+        """Send without wanting an answer."""
+        self.engine.tell(self.routes.addresses[shard], Envelope(shard, key, message))
+
     async def homes(self, *homes: tuple[int, int, int], term: int = 1, all_told: bool = True) -> None:
         """The coordinator tells shard, owner, epoch."""
         await self.tell(Homes(term, "t", homes, all_told))

@@ -244,7 +244,7 @@ async def test_a_flush_ends_with_its_connection(rig: Rig, what: int) -> None:
     await rig.homes((0, X, 1))
     rig.ask("1").cancel()
     await rig.homes((0, Y, 2))
-    rig.ask("2").cancel()
+    rig.send("2")
     rig.post.take(Request)
     await rig.tell(PeerChanged(Y, what))
     assert rig.post.take(Request) == []
@@ -257,7 +257,7 @@ async def test_a_flush_that_is_not_answered_ends_in_time(rig: Rig, monkeypatch: 
     await rig.homes((0, X, 1))
     rig.ask("1").cancel()
     await rig.homes((0, Y, 2))
-    rig.ask("2").cancel()
+    rig.send("2")
     await eventually(lambda: texts(rig.post.take(Request)) == [(Y, "2")], every=0.001)
 
 
@@ -265,7 +265,7 @@ async def test_a_shard_that_moves_on_during_a_flush_is_followed_after_it(rig: Ri
     await rig.homes((0, X, 1))
     rig.ask("1").cancel()
     await rig.homes((0, Y, 2))
-    rig.ask("2").cancel()
+    rig.send("2")
     await rig.homes((0, Z, 3))
     (_, flush), *_ = rig.post.take(Flush)
     rig.post.take(Request)
@@ -279,7 +279,7 @@ async def test_a_shard_that_comes_and_goes_during_a_flush(rig: Rig) -> None:
     await rig.homes((0, X, 1))
     rig.ask("1").cancel()
     await rig.homes((0, ME, 2))
-    rig.ask("2").cancel()
+    rig.send("2")
     ((_, flush),) = rig.post.take(Flush)
     await rig.tell(HandOff(1, "t", (0,)))
     await eventually(lambda: HandedOff("t", 0, 2) in rig.post.told)

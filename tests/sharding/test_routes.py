@@ -66,11 +66,12 @@ async def test_what_never_left_waits_in_front_of_what_came_later(rig: Rig) -> No
     rig.post.take(Request)
     first, second = (Envelope(0, "k", text) for text in ("1", "2"))
     rig.routes.put_back(0, [(first, rig.engine.nobody), (second, rig.engine.nobody)])
-    rig.ask("3").cancel()
+    third, given_up = rig.ask("3"), rig.ask("4")
+    given_up.cancel()
     assert rig.post.sent == []
     await rig.homes((0, ME, 2))
-    await turns()
-    assert rig.log == ["open 0 2", "k:1", "k:2", "k:3"]
+    assert await answers(third) == ["3"]
+    assert rig.log == ["open 0 2", "k:1", "k:2", "k:3"], "nobody waits for what was given up before it was sent"
 
 
 async def test_the_routes_to_a_dead_member_wait_for_its_successor(rig: Rig) -> None:
