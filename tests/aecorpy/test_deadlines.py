@@ -126,7 +126,7 @@ async def test_no_time_at_all(counters: Counters, seconds: float) -> None:
     with pytest.raises(Unavailable, match="no node owned its shard"):  # it has just been deployed
         await counters.within(seconds)("a").add(1)
     assert await counters("a").get() == 0
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises((OutcomeUnknown, Unavailable)):  # whether it was started is a race when there is no time
         await counters.within(seconds)("a").add(1)
     assert await counters("a").get() in (0, 1)
 
