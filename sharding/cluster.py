@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from thespian.actors import ActorExitRequest
@@ -18,6 +17,7 @@ from sharding.actors import Address, Engine
 from sharding.allocation import AllocationStrategy, RingAllocation
 from sharding.asks import RemoteAsks
 from sharding.coordinator import Coordinator
+from sharding.deployed import Deployed, DeployedTypes
 from sharding.farewells import Farewells
 from sharding.host import ShardHost
 from sharding.last_words import LastWords
@@ -88,16 +88,6 @@ AT_ONCE_SECONDS = 1.0
 PARTING_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """A type on this node."""
-
-    deployment: Deployment
-    hosts: bool
-    region: Address
-    routes: Routes
-
-
 class Cluster:
     """One node's membership in a cluster, from `start` by way of `hand_off` to `leave`.
 
@@ -154,7 +144,7 @@ class Cluster:
         self._links = None if links is None else links(self)
         self._asks = RemoteAsks(engine.nobody)
         self._last_words = LastWords(engine.loop, self._asks, self._links)
-        self._deployed: dict[str, Deployed] = {}
+        self._deployed = DeployedTypes(engine)
         self._leading: Address | None = None
         self._membership: Address | None = None
         self._member: Membership | None = None
@@ -199,7 +189,7 @@ class Cluster:
         await self._record(deployment, hosts)
         routes = Routes(deployment.name, deployment.shard_count, host, self.engine, self, self._asks)
         region = self.engine.create(lambda: Region(routes, self.accepts, self._on_owned))
-        self._deployed[deployment.name] = Deployed(deployment, hosts, region, routes)
+        self._deployed.add(Deployed(deployment, hosts, region, routes))
         if self.me:
             self.engine.tell(region, Joined())
         return routes
@@ -231,16 +221,13 @@ class Cluster:
         except TimeoutError:
             _log.warning("node %r leaves although not all its shards could be handed off", self.node)
         self._stop_redeploying()
-        await self._drained(max(0.0, end - self.engine.loop.time()), Vacate())
+        self._deployed.tell_all(Vacate())
+        await self._deployed.vacated(max(0.0, end - self.engine.loop.time()))
         patience = min(PARTING_SECONDS, max(0.0, end - self.engine.loop.time()))
         others = [incarnation for incarnation in self.members if incarnation != self.me]
-        if not await self._farewells.exchange(others, self._waiting_for_homes, patience):
+        if not await self._farewells.exchange(others, self._deployed.waiting, patience):
             _log.info("node %r: not everybody has said farewell in time", self.node)
-        for one in self._deployed.values():
-            one.routes.refuse_waiting(f"node {self.node!r} has left")
-
-    def _waiting_for_homes(self) -> int:
-        return sum(one.routes.waiting for one in self._deployed.values())
+        self._deployed.refuse_waiting(f"node {self.node!r} has left")
 
     def _on_parting(self, incarnation: int) -> None:
         """The member owns nothing more: let regions stop sending there, then say that they have."""
@@ -252,8 +239,7 @@ class Cluster:
             if waiting[0] <= 0:
                 self._send_quietly(incarnation, Farewell(self.me))
 
-        for one in self._deployed.values():
-            self.engine.tell(one.region, Parts(incarnation, done))
+        self._deployed.tell_all(Parts(incarnation, done))
         if not self._deployed:
             done()
 
@@ -265,7 +251,8 @@ class Cluster:
         self.engine.run_queue.guard = None
         self.term_lost()
         try:
-            if not await self._drained(AT_ONCE_SECONDS, Suspended()):
+            self._deployed.tell_all(Suspended())
+            if not await self._deployed.vacated(AT_ONCE_SECONDS):
                 _log.warning("node %r: some shards could not be stopped", self.node)
             self.engine.tell(self._membership, Left())
             if me:
@@ -283,16 +270,6 @@ class Cluster:
             await self._links.close()
         if with_store:
             await self.store.close()
-
-    async def _drained(self, seconds: float, order: Suspended | Vacate) -> bool:
-        self._tell_regions(order)
-        try:
-            async with asyncio.timeout(seconds):
-                for one in self._deployed.values():
-                    await one.routes.vacated()
-        except TimeoutError:
-            return False
-        return True
 
     # --- `Household`: what the membership tells
 
@@ -312,7 +289,7 @@ class Cluster:
             self._redeploying.cancel()
 
     async def _redeploy(self, me: int) -> None:
-        for one in list(self._deployed.values()):
+        for one in self._deployed:
             while self.me == me:
                 try:
                     await self._record(one.deployment, one.hosts)
@@ -328,9 +305,8 @@ class Cluster:
         self.me = 0
         self._coordinator = None
         self._strangers.forget()
-        for one in self._deployed.values():
-            one.routes.forget_homes()
-            self.engine.tell(one.region, Suspended())
+        self._deployed.forget_homes()
+        self._deployed.tell_all(Suspended())
         self._former, self.members = self._former | self.members, {}
         self._stop_redeploying()
         if self._may_leave is not None and not self._may_leave.done():
@@ -356,7 +332,7 @@ class Cluster:
         self._dead &= live.keys()
         self._parted &= live.keys()
         for incarnation in new:
-            self._tell_regions(PeerChanged(incarnation, THERE))
+            self._deployed.tell_all(PeerChanged(incarnation, THERE))
             for message in self._strangers.known(incarnation):
                 self._on_foreign(message)
         for incarnation in gone:
@@ -390,7 +366,7 @@ class Cluster:
             return
         if self._links is not None and coordinator != self.me:
             self._links.to(_peer(member))  # also to hear at once when its process dies
-        self._tell_regions(CoordinatorChanged())
+        self._deployed.tell_all(CoordinatorChanged())
         if self._may_leave is not None:
             self.to_coordinator(Leaving(self.me))
 
@@ -491,25 +467,21 @@ class Cluster:
         self._dead.discard(incarnation)
         if self._leading is not None:
             self.engine.tell(self._leading, PeerOpened(incarnation))
-        self._tell_regions(PeerChanged(incarnation, THERE))
+        self._deployed.tell_all(PeerChanged(incarnation, THERE))
 
     def lost(self, link: Link, first_unsent: int) -> None:
         """See `LinkListener`."""
         peer = link.peer
         why = f"the connection to {peer.node} at {peer.host}:{peer.port} was lost"
-        unsent: dict[tuple[str, int], list[tuple[Envelope, Address]]] = {}
+        unsent: dict[tuple[Routes, int], list[tuple[Envelope, Address]]] = {}
         for routes, envelope, sender in self._asks.lost(peer.incarnation, first_unsent):
-            unsent.setdefault((routes.name, envelope.shard), []).append((envelope, sender))
-        for (name, shard), waiting in unsent.items():
-            self._deployed[name].routes.put_back(shard, waiting)
+            unsent.setdefault((routes, envelope.shard), []).append((envelope, sender))
+        for (routes, shard), waiting in unsent.items():
+            routes.put_back(shard, waiting)
         self._last_words.listen(peer.incarnation, why, drop=False)
         self._farewells.said(peer.incarnation)  # or it would have been, before that
         # If its process is dead we hear that next, and what was put back goes on waiting.
-        self.engine.loop.call_soon(self._tell_regions, PeerChanged(peer.incarnation, LOST))
-
-    def _tell_regions(self, message: Any) -> None:
-        for one in self._deployed.values():
-            self.engine.tell(one.region, message)
+        self.engine.loop.call_soon(self._deployed.tell_all, PeerChanged(peer.incarnation, LOST))
 
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
@@ -533,9 +505,8 @@ class Cluster:
 
     def _suspend(self, incarnation: int) -> None:
         """Let what goes to a member that is gone wait for its successors."""
-        for one in self._deployed.values():
-            one.routes.suspend(incarnation)
-        self._tell_regions(PeerChanged(incarnation, GONE))
+        self._deployed.suspend(incarnation)
+        self._deployed.tell_all(PeerChanged(incarnation, GONE))
 
     # --- whose is it
 
@@ -549,9 +520,9 @@ class Cluster:
             self._asks.failed(*message)
         elif kind is Moved:
             self._asks.moved(message.ask, message.owner)
-            self._to_region(Homes(self.term, message.name, ((message.shard, message.owner, message.epoch),)))
+            self._deployed.tell(Homes(self.term, message.name, ((message.shard, message.owner, message.epoch),)))
         elif kind in (Homes, HandOff, Flushed):
-            self._to_region(message)
+            self._deployed.tell(message)
         elif kind in (Register, HandedOff, EpochStale, Leaving):
             if self._leading is not None:
                 self.engine.tell(self._leading, From(incarnation, message))
@@ -580,11 +551,6 @@ class Cluster:
         elif isinstance(message, Request) and message.ask:
             text = f"{message.name} is not deployed on node {self.node!r}"
             self._send_quietly(message.origin, Failed(message.ask, UNDELIVERED, text))
-
-    def _to_region(self, message: Homes | HandOff | Flushed) -> None:
-        deployed = self._deployed.get(message.name)
-        if deployed is not None:
-            self.engine.tell(deployed.region, message)
 
     # --- to look at
 
