@@ -29,6 +29,7 @@ from journal.events import EventJournal
 from journal.records import checked_name
 from journal.tagging import Tagging
 from sharding.actors import Engine
+from sharding.allocation import AllocationStrategy
 from sharding.cluster import Cluster, OnOwned
 from sharding.host import ShardHost
 from sharding.links import LinkListener, Links, LinkSettings
@@ -72,6 +73,7 @@ class ClusterNode:
         weight: how many shards the node should own, relative to the others; 0 for a node that only calls.
         roles: free words, shown by `aecorpy status`.
         cluster: further times and bounds; its `lease` is overridden by `lease_seconds`.
+        strategy: decides where shards belong while this node coordinates; by default `RingAllocation`.
         ask_seconds: how long a caller waits for an answer unless it says otherwise (`EntityRefs.within`).
         stop_seconds: how long stopping waits for commands that are under way, and for shards to be handed off.
         idle_seconds: an entity without a message for this long, or up to twice as long, leaves memory.
@@ -100,6 +102,7 @@ class ClusterNode:
         weight: float = 1.0,
         roles: tuple[str, ...] = (),
         cluster: ClusterSettings | None = None,
+        strategy: AllocationStrategy | None = None,
         ask_seconds: float = 10.0,
         stop_seconds: float = 10.0,
         idle_seconds: float = 120.0,
@@ -119,6 +122,7 @@ class ClusterNode:
         self._links = LinkSettings(name, secret, server_tls, client_tls)
         self._weight, self._roles = weight, roles
         self._settings = replace(cluster or ClusterSettings(), lease=lease_seconds)
+        self._strategy = strategy
         self._ask_seconds = ask_seconds
         self._stop_seconds = stop_seconds
         self._idle_seconds = idle_seconds
@@ -214,6 +218,7 @@ class ClusterNode:
             ports=self._ports,
             links=None if alone else self._new_links,
             on_owned=self._on_owned,
+            strategy=self._strategy,
         )
 
     def _new_links(self, listener: LinkListener) -> Links:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from aecorpy import ClusterNode, DeploymentMismatch, InvalidDefinition, Unavailable
+from sharding.allocation import LeastShardsAllocation
 from sharding.store.memory import MemoryClusterStore
 from tests.aecorpy.samples import Counter
 
@@ -28,6 +31,20 @@ async def test_patience_is_the_deployment_s_and_all_nodes_must_agree_on_it() -> 
         assert deployment.patient
         with pytest.raises(DeploymentMismatch, match="patien"):
             await b.deploy(Counter)
+
+
+async def test_the_coordinator_s_node_brings_the_strategy() -> None:
+    asked: list[int] = []
+
+    class Noted(LeastShardsAllocation):
+        def allocate(self, hosts: Mapping[str, float], owners: Sequence[str | None]) -> list[str]:
+            asked.append(len(owners))
+            return super().allocate(hosts, owners)
+
+    async with ClusterNode("test", strategy=Noted()) as node:
+        counters = await node.deploy(Counter)
+        assert await counters("c").add(1) == 1
+    assert asked[0] == Counter.tagging.shard_count
 
 
 async def test_a_type_that_is_only_called_from_here_does_not_live_here() -> None:
