@@ -183,11 +183,7 @@ class ClusterNode:
         """
         if self._engine is not None:
             raise AecorError(f"node {self.name!r} is running already")
-        for entity in self.entities:  # before anybody hears of this node
-            if isinstance(entity, type) and issubclass(entity, Entity):
-                Behaviour.of(entity)
-            else:
-                checked_actor(entity)
+        checked = [_checked(entity) for entity in self.entities]  # before anybody hears of this node
         self._stopping = False
         loop = asyncio.get_running_loop()
         self._engine = Engine(loop)
@@ -197,8 +193,8 @@ class ClusterNode:
             with told_as_ours():
                 self._cluster = await self._new_cluster(self._engine)
                 await self._cluster.start(*self._bind, self._advertise)
-            for entity in self.entities:
-                await self.deploy(entity)
+            for one in checked:
+                await self._deploy(one)
         except BaseException:
             await self._release(self._engine)
             raise
@@ -302,9 +298,17 @@ class ClusterNode:
             DeploymentMismatch: other nodes deployed it otherwise.
             Unavailable: the database cannot be reached.
         """
-        if not (isinstance(entity, type) and issubclass(entity, Entity)):
-            return await self._deploy_plain(checked_actor(entity), shards, hosts, patient)
-        behaviour: Behaviour[Any] = Behaviour.of(entity)
+        return await self._deploy(_checked(entity), shards, hosts, patient)
+
+    async def _deploy(
+        self, checked: Behaviour[Any] | type[Actor], shards: int = 64, hosts: bool = True, patient: bool = False
+    ) -> Any:
+        if isinstance(checked, Behaviour):
+            return await self._deploy_entity(checked, hosts, patient)
+        return await self._deploy_plain(checked, shards, hosts, patient)
+
+    async def _deploy_entity(self, behaviour: Behaviour[Any], hosts: bool, patient: bool) -> EntityRefs[Any]:
+        entity = behaviour.entity
         self._check_new(behaviour.name, entity)
         store = await self.database.journal(behaviour.name, behaviour.tagging.shard_count)
         journal: EventJournal[Any] = EventJournal(store, behaviour.events, max_waiting=self._max_waiting_appends)
@@ -417,3 +421,14 @@ class ClusterNode:
         with told_as_ours():
             routes = await self.cluster.deploy(deployment, host, hosts=hosts)
         return Door(title, tagging, engine, routes.addresses, deadlines)
+
+
+def _checked(entity: type) -> Behaviour[Any] | type[Actor]:
+    """What an entity class does, or a plain actor class itself.
+
+    Raises:
+        InvalidDefinition: it cannot work as it is.
+    """
+    if isinstance(entity, type) and issubclass(entity, Entity):
+        return Behaviour.of(entity)
+    return checked_actor(entity)

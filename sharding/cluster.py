@@ -30,15 +30,13 @@ from sharding.notices import (
     Leave,
     Left,
     LookAgain,
-    Moving,
-    MovingWanted,
     News,
     PeerDead,
     PeerOpened,
     PictureSeen,
 )
 from sharding.ports import Ports
-from sharding.post import Unreachable
+from sharding.post import Unreachable, try_to_send
 from sharding.protocol import (
     UNDELIVERED,
     EpochStale,
@@ -147,7 +145,6 @@ class Cluster:
         self._deployed = DeployedTypes(engine)
         self._leading: Address | None = None
         self._membership: Address | None = None
-        self._member: Membership | None = None
         self._joined: asyncio.Future[None] = engine.loop.create_future()
         self._may_leave: asyncio.Future[None] | None = None
         self._redeploying: asyncio.Task[None] | None = None
@@ -172,7 +169,6 @@ class Cluster:
         seat = Seat(self.node, where[0], where[1] or address[1], self.weight, self.roles)
         network = self.ports.network if self._links is not None else None
         member = Membership(self.store, seat, self.settings.lease, self.ports, network, self)
-        self._member = member
         self._membership = self.engine.create(lambda: member)
         self.engine.run_queue.guard = member.guard
         self.engine.tell(self._membership, "start")
@@ -237,7 +233,7 @@ class Cluster:
         def done() -> None:
             waiting[0] -= 1
             if waiting[0] <= 0:
-                self._send_quietly(incarnation, Farewell(self.me))
+                try_to_send(self, incarnation, Farewell(self.me))
 
         self._deployed.tell_all(Parts(incarnation, done))
         if not self._deployed:
@@ -309,8 +305,7 @@ class Cluster:
         self._deployed.tell_all(Suspended())
         self._former, self.members = self._former | self.members, {}
         self._stop_redeploying()
-        if self._may_leave is not None and not self._may_leave.done():
-            self._may_leave.set_result(None)
+        self._on_may_leave()
 
     def cannot_join(self, error: BaseException) -> None:
         """See `Household`."""
@@ -392,7 +387,7 @@ class Cluster:
         if resigned is not None:
             for incarnation in self.members:
                 if incarnation != self.me:
-                    self._send_quietly(incarnation, Resigned(resigned))
+                    try_to_send(self, incarnation, Resigned(resigned))
         if not self.weight or not self._has_heirs():  # nothing to hand off, or nobody to take it
             self._on_may_leave()
         else:
@@ -430,16 +425,10 @@ class Cluster:
             ) from error
         return serial
 
-    def _send_quietly(self, incarnation: int, message: Any) -> None:
-        try:
-            self.send(incarnation, message)
-        except Unreachable as error:
-            _log.debug("node %r: %s", self.node, error)
-
     def to_coordinator(self, message: Any) -> None:
         """See `Post`."""
         if self._coordinator is not None and self.me:
-            self._send_quietly(self._coordinator, message)
+            try_to_send(self, self._coordinator, message)
 
     def learn(self, members: dict[int, Member]) -> None:
         """See `Post`."""
@@ -550,16 +539,7 @@ class Cluster:
             deployed.routes.take(message)
         elif isinstance(message, Request) and message.ask:
             text = f"{message.name} is not deployed on node {self.node!r}"
-            self._send_quietly(message.origin, Failed(message.ask, UNDELIVERED, text))
-
-    # --- to look at
-
-    async def moving(self) -> dict[str, list[int]]:
-        """The shards under way, by type, if this node coordinates; otherwise nothing."""
-        if self._leading is None:
-            return {}
-        answer = await self.engine.ask(self._leading, MovingWanted())
-        return answer.shards if isinstance(answer, Moving) else {}
+            try_to_send(self, message.origin, Failed(message.ask, UNDELIVERED, text))
 
 
 def _peer(member: Member) -> Peer:

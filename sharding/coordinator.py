@@ -22,7 +22,7 @@ from thespian.actors import ActorExitRequest, WakeupMessage
 from sharding.actors import Address, AsyncActor, Outcome
 from sharding.allocation import AllocationStrategy
 from sharding.herald import Herald
-from sharding.notices import Deposed, From, Moving, MovingWanted, PeerDead, PeerOpened, PictureSeen
+from sharding.notices import Deposed, From, PeerDead, PeerOpened, PictureSeen
 from sharding.post import Post
 from sharding.protocol import EpochStale, HandedOff, Leaving, Register
 from sharding.roster import Roster
@@ -109,8 +109,6 @@ class Coordinator(AsyncActor):
                 self._on_opened(incarnation)
             case WakeupMessage():
                 self._on_tick()
-            case MovingWanted():
-                self.send(sender, Moving(self._moving()))
             case _MovesNoted(outcome):
                 self._on_moves_noted(outcome)
             case "start":

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
-from sharding.post import Post, Unreachable
+from sharding.post import Post, try_to_send
 from sharding.protocol import HandOff, Home, Homes, Leads, MayLeave, Members
 from sharding.roster import Roster
 from sharding.store.records import Allocation
@@ -45,7 +44,7 @@ class Herald:
     def leads(self, to: Iterable[int]) -> None:
         """Tell them whose the term is."""
         for incarnation in to:
-            self._say(incarnation, Leads(self._term, self._post.me))
+            try_to_send(self._post, incarnation, Leads(self._term, self._post.me))
 
     def members(self, to: Iterable[int]) -> None:
         """Tell them who is there."""
@@ -54,11 +53,11 @@ class Herald:
             for member in self._roster.members.values()
         )
         for incarnation in to:
-            self._say(incarnation, Members(self._term, known))
+            try_to_send(self._post, incarnation, Members(self._term, known))
 
     def may_leave(self, incarnation: int) -> None:
         """Tell it that nothing of its own is left that could be moved."""
-        self._say(incarnation, MayLeave(self._term))
+        try_to_send(self._post, incarnation, MayLeave(self._term))
 
     # --- who owns what
 
@@ -102,7 +101,7 @@ class Herald:
         for incarnation in to:
             for part in parts:
                 told = Homes(self._term, name, tuple(part), all_told and part is parts[-1])
-                if not self._say(incarnation, told):
+                if not try_to_send(self._post, incarnation, told):
                     self._untold.add((incarnation, name))
                     break
 
@@ -114,12 +113,4 @@ class Herald:
         for shard, owner in wanted:
             by_owner.setdefault(owner, []).append(shard)
         for owner, shards in by_owner.items():
-            self._say(owner, HandOff(self._term, name, tuple(shards)))
-
-    def _say(self, incarnation: int, message: Any) -> bool:
-        try:
-            self._post.send(incarnation, message)
-        except Unreachable as error:  # it registers again when it is reached, and gets all there is to know
-            _log.debug("coordinator: %s not sent to member %d: %s", type(message).__name__, incarnation, error)
-            return False
-        return True
+            try_to_send(self._post, owner, HandOff(self._term, name, tuple(shards)))

@@ -70,16 +70,3 @@ class PeerOpened(NamedTuple):
     """From the node: a connection to the member stands."""
 
     incarnation: int
-
-
-class MovingWanted:
-    """From the node: which shards are under way? Answered by `Moving`."""
-
-
-# --- to whoever asks
-
-
-class Moving(NamedTuple):
-    """From the coordinator, for whoever asks for the cluster's state: shards under way, by type."""
-
-    shards: dict[str, list[int]]

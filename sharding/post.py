@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Protocol
 
 from sharding.store.records import Member
+
+_log = logging.getLogger(__name__)
 
 
 class Unreachable(Exception):
@@ -38,3 +41,13 @@ class Post(Protocol):
 
     def is_open(self, incarnation: int) -> bool:
         """Whether a connection to the member stands."""
+
+
+def try_to_send(post: Post, incarnation: int, message: Any) -> bool:
+    """Send what nobody waits for, or what is told again; whether it was sent. Links tell who is out of reach."""
+    try:
+        post.send(incarnation, message)
+    except Unreachable as error:
+        _log.debug("%s was not sent to member %d: %s", type(message).__name__, incarnation, error)
+        return False
+    return True

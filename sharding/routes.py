@@ -17,7 +17,7 @@ from sharding.actors.ask import ReplyAddress
 from sharding.asks import RemoteAsk, RemoteAsks
 from sharding.host import ShardHost
 from sharding.messages import Envelope
-from sharding.post import Post, Unreachable
+from sharding.post import Post, Unreachable, try_to_send
 from sharding.protocol import RAISED, UNANSWERED, UNDELIVERED, Failed, Flush, Flushed, Moved, Reply, Request
 from sharding.shard import MAX_WAITING
 
@@ -214,7 +214,7 @@ class Routes:
 
     def _hand_over(self, address: Address, foreign: Foreign) -> None:
         if isinstance(foreign, Flush):
-            self._send_quietly(foreign.origin, Flushed(self.name, foreign.marker))
+            try_to_send(self.post, foreign.origin, Flushed(self.name, foreign.marker))
             return
         try:
             envelope = Envelope(foreign.shard, foreign.key, self.host.wire.unpack(foreign.payload))
@@ -238,7 +238,7 @@ class Routes:
             except Exception as unpackable:  # noqa: BLE001 - it happened, but cannot be told: that is what is told
                 error = unpackable
             else:
-                self._send_quietly(request.origin, Reply(request.ask, payload))
+                try_to_send(self.post, request.origin, Reply(request.ask, payload))
                 return
         if isinstance(error, Undeliverable):
             kind = UNDELIVERED
@@ -257,17 +257,11 @@ class Routes:
             self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: {error}")
             return
         if isinstance(foreign, Request):
-            self._send_quietly(foreign.origin, Moved(foreign.ask, self.name, foreign.shard, owner, epoch))
+            try_to_send(self.post, foreign.origin, Moved(foreign.ask, self.name, foreign.shard, owner, epoch))
 
     def _fail(self, foreign: Foreign, kind: int, text: str) -> None:
         if isinstance(foreign, Request) and foreign.ask:
-            self._send_quietly(foreign.origin, Failed(foreign.ask, kind, text))
-
-    def _send_quietly(self, incarnation: int, message: Any) -> None:
-        try:
-            self.post.send(incarnation, message)
-        except Unreachable as error:  # its own links tell it that we are out of reach
-            _log.debug("%s: %s was not sent to member %d: %s", self.name, type(message).__name__, incarnation, error)
+            try_to_send(self.post, foreign.origin, Failed(foreign.ask, kind, text))
 
     # --- changes
 

@@ -61,7 +61,7 @@ class Lines:
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._say = say
         self._clock = clock
-        self._began = self._last = clock()
+        self._last = clock()
 
     def happened(self, what: str) -> None:
         """See `Stage`."""

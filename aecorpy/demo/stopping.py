@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from aecorpy.cli.wishes import SIGNALS, EndWish
 
 
-class StopWish:
-    """Whether somebody asked to stop.
-
-    Attributes:
-        signal: the signal by which that was asked, or None.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._wished = asyncio.Event()
-
-    @property
-    def is_set(self) -> bool:
-        """Whether to stop."""
-        return self._wished.is_set()
+class StopWish(EndWish):
+    """Whether somebody asked to stop."""
 
     @property
     def exit_code(self) -> int:
         """128 and the signal's number, as shells have it: 130 for Ctrl-C."""
         return 128 + (self.signal or 0)
-
-    def set(self, number: int) -> None:
-        """Ask to stop because of the signal `number`."""
-        self.signal = number
-        self._wished.set()
-
-    async def within(self, seconds: float) -> bool:
-        """Wait for `seconds`, or until somebody asks to stop; whether somebody did."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wished.wait()
-        except TimeoutError:
-            return False
-        return True
 
 
 @contextmanager
