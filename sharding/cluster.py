@@ -26,7 +26,6 @@ from sharding.membership import Membership
 from sharding.messages import Envelope
 from sharding.notices import (
     From,
-    Gone,
     Leave,
     Left,
     LookAgain,
@@ -484,7 +483,7 @@ class Cluster:
         self._asks.doubt(incarnation)
         self._last_words.listen(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}", drop=False)
         if self._membership is not None:
-            self.engine.tell(self._membership, Gone(incarnation))
+            self.engine.tell(self._membership, PeerDead(incarnation))
         if self._leading is not None:
             self.engine.tell(self._leading, PeerDead(incarnation))
 

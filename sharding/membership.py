@@ -20,7 +20,7 @@ from sharding.household import Household
 from sharding.joining import take_seat
 from sharding.lease import Lease
 from sharding.links.network import Network
-from sharding.notices import Deposed, Gone, Leave, Left, LookAgain, News
+from sharding.notices import Deposed, Leave, Left, LookAgain, News, PeerDead
 from sharding.ports import Ports
 from sharding.protocol import Leads, Members, Resigned
 from sharding.store.contract import ClusterStore
@@ -111,7 +111,7 @@ class Membership(AsyncActor):
                 self._on_term_tried(message.seen, message.outcome)
             case WakeupMessage(payload=("look", incarnation)) if incarnation == self._me:
                 self._look_for_coordinator(may_be_over=True)
-            case Gone(incarnation):
+            case PeerDead(incarnation):
                 self._term.died(incarnation)
                 self._look_for_coordinator()
             case News():

@@ -13,12 +13,6 @@ from sharding.store.records import Picture
 # --- to the membership
 
 
-class Gone(NamedTuple):
-    """From the node: the process of the member does not exist any more."""
-
-    incarnation: int
-
-
 class News(NamedTuple):
     """From the node: what another member said of members and terms."""
 
@@ -44,6 +38,15 @@ class Left:
     """From the node: everything is stopped; renew no more."""
 
 
+# --- to both
+
+
+class PeerDead(NamedTuple):
+    """From the node: the process of the member does not exist any more."""
+
+    incarnation: int
+
+
 # --- to the coordinator
 
 
@@ -58,12 +61,6 @@ class PictureSeen(NamedTuple):
     """From the node: what its renewal found in the store."""
 
     picture: Picture
-
-
-class PeerDead(NamedTuple):
-    """From the node: the process of the member does not exist any more."""
-
-    incarnation: int
 
 
 class PeerOpened(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 
 from sharding.actors import AsyncActor, Engine
 from sharding.membership import Membership
-from sharding.notices import Deposed, Gone, Leave, Left, News
+from sharding.notices import Deposed, Leave, Left, News, PeerDead
 from sharding.ports import Ports
 from sharding.protocol import Leads, Members, Resigned
 from sharding.store import NodeNameTaken
@@ -286,7 +286,7 @@ async def test_evidence_of_a_dead_holder_is_enough() -> None:
     async with Hall() as hall:
         first, second = await hall.pair()
         await first.die()
-        second.tell(Gone(1))
+        second.tell(PeerDead(1))
         assert await until(lambda: second.home.leads == 2) < 0.5
 
 
@@ -308,7 +308,7 @@ async def test_of_many_exactly_one_takes_a_free_term() -> None:
         nodes = [await hall.node(name) for name in "abcde"]
         await nodes[0].die()
         for node in nodes[1:]:
-            node.tell(Gone(1))
+            node.tell(PeerDead(1))
         await until(lambda: any(node.home.leads for node in nodes[1:]))
         await asyncio.sleep(LEASE)
         assert sum(node.home.leads > 0 for node in nodes[1:]) == 1
@@ -345,7 +345,7 @@ async def test_a_deposed_coordinator_asks_the_store_who_it_is_now() -> None:
         first, second = await hall.pair()
         assert await hall.store.take_term(2, 1, evidence=True) == 2
         first.tell(Deposed(1))
-        first.tell(Gone(7))  # whatever else happens meanwhile, it does not lead the same term once more
+        first.tell(PeerDead(7))  # whatever else happens meanwhile, it does not lead the same term once more
         await until(lambda: first.home.coordinator == (2, 2))
         assert first.home.said.count("leads 1") == 1
         await until(lambda: second.home.leads == 2)
@@ -358,7 +358,7 @@ async def test_an_isolated_coordinator_gives_the_term_up_and_leaves_it_to_others
         first.tell(Deposed(1, isolated=True))
         await until(lambda: second.home.leads == 2)
         await second.die()
-        first.tell(Gone(2))
+        first.tell(PeerDead(2))
         await asyncio.sleep(LEASE)
         assert first.home.leads == 0, "for two leases it does not try"
         await until(lambda: first.home.leads == 3)
@@ -422,7 +422,7 @@ async def test_a_leaving_member_renews_takes_no_term_and_after_leaving_renews_no
         second.tell(Leave())
         await until(lambda: second.home.said[-1] == "leaving said, resigned None")
         await first.die()
-        second.tell(Gone(1))
+        second.tell(PeerDead(1))
         await asyncio.sleep(2 * LEASE)
         assert second.home.said == ["joined 2", "leaving said, resigned None"]
         second.tell(Left())
