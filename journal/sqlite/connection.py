@@ -57,7 +57,8 @@ class SqliteFile:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        # SQLite does not wait here: of several processes that make the same new file, all but one are told "locked".
+        (mode,) = self._patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise Unavailable(f"SQLite file {self.path}: no write-ahead log here (mode {mode!r}): use a local disk")
         connection.execute("PRAGMA busy_timeout = 0")  # from here on `begin` does the waiting
@@ -85,15 +86,16 @@ class SqliteFile:
         Raises:
             sqlite3.OperationalError: another process kept the lock for longer than the busy timeout.
         """
+        self._patiently(connection, "BEGIN IMMEDIATE")
+
+    def _patiently(self, connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
         waited = 0.0
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                return connection.execute(statement)
             except sqlite3.OperationalError as error:
                 if primary_code(error) != sqlite3.SQLITE_BUSY or waited >= self.busy_timeout:
                     raise
-            else:
-                return
             # SQLite's own waiting sleeps ten times as long, and under load its unluckiest process waits for a second.
             pause = min(RETRY_PAUSE + waited / 4, LONGEST_PAUSE)
             time.sleep(pause)

@@ -181,16 +181,20 @@ async def test_draining_waits_for_the_last_caller(counters: Counters, faulty: Fa
 
 
 async def test_many_callers_of_one_slow_entity_all_hear_in_time(counters: Counters, faulty: FaultyDatabase) -> None:
-    await asyncio.gather(*[counters(f"k{number}").get() for number in range(50)])  # so that all can be started in time
+    await asyncio.gather(*[counters(f"k{number}").get() for number in range(50)])
     gate = faulty.block("append")
     calls = [asyncio.ensure_future(counters.within(0.2)(f"k{number % 50}").add(1)) for number in range(500)]
     start = asyncio.get_running_loop().time()
     results = await asyncio.gather(*calls, return_exceptions=True)
-    assert {type(result) for result in results} == {DeadlinePassed}
     assert asyncio.get_running_loop().time() - start < 0.2 + BOUND
+    unknown = sum(isinstance(result, DeadlinePassed) for result in results)
+    # on a busy machine the last ones reach their entity after their deadline, and are told that nothing happened
+    refused = sum(isinstance(result, Unavailable) for result in results)
+    assert unknown + refused == 500
+    assert unknown > 0
     gate.release()
 
     async def all_there() -> bool:
-        return sum([await counters(f"k{number}").get() for number in range(50)]) == 500
+        return sum([await counters(f"k{number}").get() for number in range(50)]) == unknown
 
     await eventually(all_there)
