@@ -8,11 +8,11 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from aecorpy.deployment import ProjectionHandle
 from aecorpy.entity import Entity
 from aecorpy.errors import AecorError
 from aecorpy.node import ClusterNode
 from aecorpy.projection import Projection
+from aecorpy.projection.handle import DistributedProjection
 from aecorpy.refs import EntityRefs
 
 T = TypeVar("T", bound=Entity[Any, Any])
@@ -83,7 +83,7 @@ class BlockingNode:
         """As `ClusterNode.deploy`."""
         return self.call(self._node.deploy(entity))
 
-    def distribute(self, name: str, projection: Projection[Any]) -> ProjectionHandle:
+    def distribute(self, name: str, projection: Projection[Any]) -> DistributedProjection:
         """As `ClusterNode.distribute`."""
         return self.call(self._node.distribute(name, projection))
 

@@ -17,11 +17,17 @@ from thespian.actors import Actor
 
 from aecorpy.behaviour import Behaviour, snake_case
 from aecorpy.deadlines import Deadlines
-from aecorpy.deployment import Deployment, ProjectionHandle
+from aecorpy.deployment import Deployment
 from aecorpy.entity import Entity
 from aecorpy.errors import AecorError, InvalidDefinition, NodeStopping, told_as_ours
 from aecorpy.hosts import EventsourcedHost, PlainHost, checked_actor
-from aecorpy.projection import Projection, ProjectionRunner
+from aecorpy.processing.deployment import DistributedProcessing
+from aecorpy.processing.states import Registration
+from aecorpy.processing.worker import Patience
+from aecorpy.projection import Projection
+from aecorpy.projection.distributed import ProjectionProcesses, ranges
+from aecorpy.projection.handle import DistributedProjection
+from aecorpy.projection.progress import ViewProgress, ViewsOfJournal
 from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
 from journal.contract import Database
 from journal.database import open_database
@@ -137,7 +143,8 @@ class ClusterNode:
         self._cluster: Cluster | None = None
         self._deadlines: Deadlines | None = None
         self._deployments: dict[str, Deployment] = {}
-        self._projections: dict[str, ProjectionHandle] = {}
+        self._processing: DistributedProcessing | None = None
+        self._progress: ViewProgress | None = None
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -171,6 +178,17 @@ class ClusterNode:
             raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
         return self._cluster
 
+    @property
+    def processing(self) -> DistributedProcessing:
+        """What runs processes over the cluster.
+
+        Raises:
+            AecorError: the node is not started.
+        """
+        if self._processing is None:
+            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
+        return self._processing
+
     async def start(self) -> None:
         """Open the journal's database, join the cluster, and deploy `entities`.
 
@@ -193,6 +211,8 @@ class ClusterNode:
             with told_as_ours():
                 self._cluster = await self._new_cluster(self._engine)
                 await self._cluster.start(*self._bind, self._advertise)
+            self._processing = DistributedProcessing(self._engine, self._cluster, self._database, self._draw)
+            self._progress = ViewProgress(self._database)
             for one in checked:
                 await self._deploy(one)
         except BaseException:
@@ -235,11 +255,11 @@ class ClusterNode:
         for deployment in self._deployments.values():
             deployment.door.is_open = False
         try:
-            for projection in list(self._projections.values()):
-                await projection.stop()
             await self._drain()
             if self._cluster is not None:
                 await self._cluster.hand_off(max(0.0, end - self._engine.loop.time()))
+            if self._processing is not None:
+                await self._processing.flush()
             await self._close_journals()  # before shards stop at once: what never went to the store is told as that
             if self._cluster is not None:
                 await self._cluster.leave()
@@ -265,6 +285,8 @@ class ClusterNode:
 
     async def _release(self, engine: Engine) -> None:
         try:
+            if self._progress is not None:
+                await self._progress.close()
             await engine.shutdown()
             if self._deadlines is not None:
                 self._deadlines.close()
@@ -274,7 +296,8 @@ class ClusterNode:
                 await self._database.close()
         finally:
             self._engine = self._database = self._deadlines = self._cluster = None
-            self._deployments, self._projections = {}, {}
+            self._processing = self._progress = None
+            self._deployments = {}
 
     @overload  # an Entity is an Actor too; the first signature that fits is the one meant
     async def deploy(self, entity: type[T], *, hosts: bool = ..., patient: bool = ...) -> EntityRefs[T]: ...  # type: ignore[overload-overlap]
@@ -323,7 +346,9 @@ class ClusterNode:
         )
         deployment = ClusterDeployment(behaviour.name, "entity", behaviour.tagging.shard_count, patient)
         door = await self._open_door(deployment, entity.__name__, behaviour.tagging, host, hosts)
-        refs: EntityRefs[Any] = EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds)
+        assert self._progress is not None, "a running node has it"
+        views = ViewsOfJournal(self._progress, store, behaviour.tagging.shard_of)
+        refs: EntityRefs[Any] = EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds, views)
         self._register(behaviour.name, Deployment(entity, door, refs, journal, host.population))
         return refs
 
@@ -349,27 +374,49 @@ class ClusterNode:
         """
         return self._deployment_of(entity).refs
 
-    async def distribute(self, name: str, projection: Projection[Any]) -> ProjectionHandle:
-        """Run `projection` on all tags of its entity's journal, under the consumer name `name`, until stopped.
+    async def distribute(
+        self,
+        name: str,
+        projection: Projection[Any],
+        *,
+        processes: int | None = None,
+        patience: Patience | None = None,
+        hosts: bool = True,
+    ) -> DistributedProjection:
+        """Run `projection` over the cluster: each tag of its entity's journal on one node at a time.
+
+        Call it on every node that may run it. Where it was is kept under `name`, so the next start goes on from there.
+
+        Args:
+            name: the consumer's; unique in the cluster.
+            projection: what handles the events.
+            processes: into how many processes the tags are divided; by default one per tag, up to 8. Another number
+                may be chosen later, once no node runs with the former one.
+            patience: pauses and bounds of the processes.
+            hosts: whether they may run on this node.
 
         Raises:
-            InvalidDefinition: it cannot work as it is, its entity is not deployed here, or `name` is taken.
+            InvalidDefinition: it cannot work as it is, its entity is not deployed here, or it runs on this node already.
+            DeploymentMismatch: other nodes run it with another number of processes.
+            Unavailable: the database cannot be reached.
         """
         checked_name(snake_case(name))
-        running = self._projections.get(name)
-        if running is not None and not running.ended:
-            raise InvalidDefinition(f"a projection {name!r} runs on this node already")
         projection.check()
         journal = self.journal(projection.entity)
-        tags = projection.entity.tagging.tags(journal.name)
-        runner = ProjectionRunner(name, projection, journal, self.database, tags, draw=self._draw)
-        handle = ProjectionHandle(runner)
-        self._projections[name] = handle
-        return handle
-
-    def projections(self) -> dict[str, ProjectionHandle]:
-        """The projections that run here, by name."""
-        return dict(self._projections)
+        tags = ranges(projection.entity.tagging.tags(journal.name), processes)
+        processing, cluster, progress = self.processing, self.cluster, self._progress
+        assert progress is not None, "a running node has it"
+        recipes = ProjectionProcesses(
+            name, projection, journal, self.database, tags, self.node, lambda: cluster.me, self._draw
+        )
+        store = journal.store
+        registration = Registration(
+            name, "projection", recipes.names, store.name, store.shard_count, projection.tables(), projection.idempotent
+        )
+        switch = await processing.run(
+            recipes, registration, patient=projection.patient, patience=patience, hosts=hosts
+        )
+        return DistributedProjection(switch, self.database, store, progress)
 
     def journal(self, entity: type[Entity[Any, Any]]) -> EventJournal[Any]:
         """The journal of a deployed entity class, to read its events.

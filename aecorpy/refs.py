@@ -21,6 +21,7 @@ from sharding.messages import Envelope
 
 if TYPE_CHECKING:
     from aecorpy.behaviour import Behaviour
+    from aecorpy.projection.progress import ViewsOfJournal
     from sharding.actors import Address, Engine
 
 T = TypeVar("T", bound=Entity[Any, Any])
@@ -130,10 +131,13 @@ class EntityRefs(Generic[T]):
     A command on a stand-in raises the entity's `Rejection`, or one of `aecorpy.errors`.
     """
 
-    def __init__(self, behaviour: Behaviour[T], door: Door, ref: type[EntityRef], seconds: float) -> None:
+    def __init__(
+        self, behaviour: Behaviour[T], door: Door, ref: type[EntityRef], seconds: float, views: ViewsOfJournal
+    ) -> None:
         self.behaviour = behaviour
         self.door = door
         self.seconds = seconds
+        self._views = views
         self.metadata = b""
         self._ref = ref
 
@@ -174,8 +178,25 @@ class EntityRefs(Generic[T]):
         metadata = Metadata(command_id, correlation_id, causation_id, dict(extra or {}))
         return self._copy(self.seconds, metadata.encode())
 
+    async def wait_for_view(
+        self, view: str, key: str, *, version: int | None = None, within: float | None = None
+    ) -> None:
+        """Return when a view has seen an entity, so that who wrote can read it there.
+
+        Args:
+            view: the name under which the projection was distributed.
+            key: the entity's.
+            version: how many events of it the view must have seen; by default all that are in the journal now.
+            within: seconds; by default as long as callers wait for answers.
+
+        Raises:
+            ViewBehind: it has not, in time.
+            Unavailable: the entity has not come to `version` in time, or the store is away.
+        """
+        await self._views.wait(view, key, version, self.seconds if within is None else checked_seconds(within))
+
     def _copy(self, seconds: float, metadata: bytes) -> EntityRefs[T]:
-        copy = EntityRefs(self.behaviour, self.door, self._ref, seconds)
+        copy = EntityRefs(self.behaviour, self.door, self._ref, seconds, self._views)
         copy.metadata = metadata
         return copy
 

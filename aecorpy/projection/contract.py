@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from aecorpy.entity import Entity
 from aecorpy.errors import InvalidDefinition
+from aecorpy.pauses import Retry
 from journal.contract import Database, Transaction
 from journal.events import EntityEvent
 from journal.records import DeadLetter, OffsetMove
@@ -19,19 +20,6 @@ E = TypeVar("E")
 @dataclass(frozen=True, slots=True)
 class Stop:
     """On an event that cannot be handled, stop the whole projection and say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """On an event that cannot be handled, hold its tag and try again, for ever, with growing pauses (in seconds)."""
-
-    first_pause: float = 0.2
-    longest_pause: float = 30.0
-
-    def pause(self, attempt: int, draw: float) -> float:
-        """The pause after the `attempt`-th failure (from 1), spread over 75 to 125 % by `draw` in [0, 1)."""
-        doubled: float = self.first_pause * 2.0 ** min(attempt - 1, 30)
-        return min(doubled, self.longest_pause) * (0.75 + draw / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +69,16 @@ class Projection(ABC, Generic[E]):
         entity: whose events.
         on_failure: what to do with an event that cannot be handled; never is one skipped in silence.
         batch: the most events in one step.
+        idempotent: whether an event may be handled again without harm, so that the view may be replayed in place.
+        patient: when a node is lost, wait for the end of its lease before its tags are handled elsewhere, even if it
+            is known to be dead; for effects that no epoch fences. The same on all nodes.
     """
 
     entity: ClassVar[type[Entity[Any, Any]]]
     on_failure: ClassVar[FailurePolicy] = Retry()
     batch: ClassVar[int] = 2_000
+    idempotent: ClassVar[bool] = False
+    patient: ClassVar[bool] = False
 
     def check(self) -> None:
         """Do nothing if it can be run.
@@ -98,6 +91,10 @@ class Projection(ABC, Generic[E]):
             raise InvalidDefinition(f"{type(self).__name__}: say whose events it handles, `entity = …`")
         if self.batch < 1:
             raise InvalidDefinition(f"{type(self).__name__}.batch is {self.batch}: use 1 or more")
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables it writes, as far as it knows them."""
+        return ()
 
     async def prepare(self, database: Database) -> None:
         """Create what the projection needs before its first step, such as tables. It may run more than once."""

@@ -41,6 +41,9 @@ class SinkOutOfStep(AecorError):
 class ForeignSink(Projection[E], Generic[V, E]):
     """A view that `load` and `save` reach. `save` must store value and version together, or neither."""
 
+    idempotent = True
+    patient = True
+
     @abstractmethod
     async def load(self, key: str) -> Versioned[V] | None:
         """What the sink has of entity `key`."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from aecorpy.errors import AecorError, Fenced, JournalError, OutcomeUnknown, Unavailable
-from aecorpy.projection.contract import Projection, Retry, SetAside, Step, Stop
+from aecorpy.pauses import Retry
+from aecorpy.processing.process import HeldProcess
+from aecorpy.projection.contract import Projection, SetAside, Step, Stop
 from journal.contract import Database
 from journal.events import EntityEvent, EventJournal
 from journal.records import DeadLetter, OffsetMove, StoredEvent
@@ -22,7 +24,7 @@ STORE_PAUSES = Retry(0.05, 2.0)
 _log = logging.getLogger(__name__)
 
 
-class ProjectionStopped(AecorError):
+class ProjectionStopped(AecorError, HeldProcess):
     """An event could not be handled and the projection's policy is `Stop`."""
 
     def __init__(self, consumer: str, tag: str, event: StoredEvent, cause: BaseException) -> None:
@@ -81,7 +83,7 @@ class ProjectionRunner(Generic[E]):
         tags: the streams to read; no other runner of `name` should have one of them, and if one does, the one with the
             older epoch is fenced.
         draw: random numbers in [0, 1), which spread the pauses.
-        epoch: the claim to run under; None takes the next one in the store.
+        epoch: the claim under which the tags are held already; None takes the next one in the store.
     """
 
     def __init__(
@@ -100,9 +102,7 @@ class ProjectionRunner(Generic[E]):
         self._journal = journal
         self._database = database
         self._draw = draw
-        self._epoch = epoch
-        self._claimed = 0
-        self._tried = False
+        self._claimed = epoch or 0
         self._tags = {tag.shard: _Tag(tag, 0) for tag in tags}
         self._handled = 0
         self._running = False
@@ -112,6 +112,11 @@ class ProjectionRunner(Generic[E]):
         """Where it is."""
         tags = tuple(TagStatus(str(tag.tag), tag.offset, tag.failures, tag.error) for tag in self._tags.values())
         return ProjectionStatus(self.name, self._running, self._handled, tags, self._error)
+
+    def details(self) -> dict[str, Any]:
+        """What is worth knowing from outside the process: events handled, and the tags that are in trouble."""
+        trouble = {str(tag.tag): (tag.offset, tag.failures, tag.error) for tag in self._tags.values() if tag.failures}
+        return {"handled": self._handled, "trouble": trouble}
 
     async def run(self) -> None:
         """Project until cancelled.
@@ -153,26 +158,22 @@ class ProjectionRunner(Generic[E]):
 
     async def _start(self) -> None:
         await self._projection.prepare(self._database)
-        offsets = self._database.offsets
-        tags = [str(tag.tag) for tag in self._tags.values()]
-        stored = await offsets.read(self.name)
-        if self._epoch is None:
+        if not self._claimed:
+            offsets = self._database.offsets
+            tags = [str(tag.tag) for tag in self._tags.values()]
+            stored = await offsets.read(self.name)
             epoch = 1 + max((stored[tag].epoch for tag in tags if tag in stored), default=0)
-        else:
-            epoch = self._epoch
-        # Nobody else has an epoch that was given to this runner: when it is stored, an earlier try arrived after all.
-        if not (self._tried and all(tag in stored and stored[tag].epoch == self._epoch for tag in tags)):
-            self._tried = True
             await offsets.claim(self.name, tags, epoch)
-        self._claimed = epoch
+            self._claimed = epoch
         await self._reread()
 
     async def _reread(self) -> None:
         stored = await self._database.offsets.read(self.name)
         for tag in self._tags.values():
-            row = stored[str(tag.tag)]
-            if row.epoch != self._claimed:
-                raise Fenced(f"projection {self.name!r} on {tag.tag}", self._claimed, row.epoch)
+            row = stored.get(str(tag.tag))
+            if row is None or row.epoch != self._claimed:
+                known = None if row is None else row.epoch
+                raise Fenced(f"projection {self.name!r} on {tag.tag}", self._claimed, known)
             tag.offset = row.offset
 
     async def _step(self) -> None:

@@ -97,6 +97,10 @@ class TableView(Projection[E], Generic[R, E]):
         if not isinstance(getattr(self, "table", None), Table):
             raise InvalidDefinition(f"{type(self).__name__}: say where its rows lie, `table = Table(…)`")
 
+    def tables(self) -> tuple[str, ...]:
+        """See `Projection.tables`."""
+        return (self.table.spec.name,)
+
     async def prepare(self, database: Database) -> None:
         """Create the table."""
         await database.create_table(self.table.spec)

@@ -14,6 +14,7 @@ from aecorpy import ClusterNode, EntityRefs
 from journal.contract import Database
 from journal.database import open_database
 from journal.memory import MemoryDatabase
+from tests.aecorpy.running import stop_all
 from tests.aecorpy.samples import Counter, Stops
 from tests.faulty_store import FaultyDatabase
 
@@ -46,6 +47,7 @@ async def start_node(faulty: FaultyDatabase) -> AsyncIterator[StartNode]:
             )
 
         yield start
+        await stop_all()
         faulty.heal()  # nodes then stop as they should, also when the test failed in the middle
 
 

@@ -24,8 +24,7 @@ def stream(node: ClusterNode, epoch: int | None = None) -> AsyncIterator[Committ
 
 async def written(node: ClusterNode, start: int, count: int) -> None:
     """Numbers from `start` on, into shard 0."""
-    counters = await node.deploy(Counter) if not node.projections() else None
-    assert counters is not None
+    counters = await node.deploy(Counter)
     key = next(key for key in map(str, range(1_000)) if counters.door.tagging.shard_of(key) == 0)
     for n in range(start, start + count):
         await counters(key).add(n)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from aecorpy import ClusterNode, EntityRefs, Retry, SetAside, Stop
-from aecorpy.deployment import ProjectionHandle
 from aecorpy.projection import TagStatus
 from aecorpy.projection.runner import ProjectionStopped
 from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
+from tests.aecorpy.running import ProjectionHandle, run_here
 from tests.aecorpy.samples import Counter
 from tests.aecorpy.views import ByShard, Notes, Totals, caught_up, total_by_shard, totals
 from tests.faulty_store import FaultyDatabase, lost_after, unavailable
@@ -94,7 +94,7 @@ async def test_retrying_holds_one_tag_and_lets_the_others_go_on(
 ) -> None:
     view = Retrying()
     view.trouble.poison.add("poison")
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     tag = await eventually(in_trouble(handle, 3))
     assert tag is not None
     assert tag.tag == "counter-0"
@@ -116,10 +116,10 @@ async def test_retrying_holds_one_tag_and_lets_the_others_go_on(
 async def test_retrying_goes_on_in_a_new_runner(node: ClusterNode, counters: Counters, database: Database) -> None:
     view = Retrying()
     view.trouble.poison.add("poison")
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     await eventually(in_trouble(handle))
     await handle.stop()
-    handle = await node.distribute("Totals", Retrying())
+    handle = await run_here(node, "Totals", Retrying())
     await caught_up(node, handle)
     assert await totals(database) == {**dict.fromkeys(others(counters), 101), bad(counters): 111}
 
@@ -132,7 +132,7 @@ async def test_events_that_come_while_a_tag_is_held_are_handled(
 
     view = Patient()
     view.trouble.poison.add("poison")
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     await eventually(in_trouble(handle))
     key = next(iter(elsewhere(counters)))
     await counters(key).add(1_000)
@@ -149,7 +149,7 @@ async def test_stopping_says_where_and_why(
 ) -> None:
     view = Stopping()
     view.trouble.poison.add("poison")
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     with pytest.raises(ProjectionStopped, match="cannot handle 'poison'") as caught:
         await asyncio.wait_for(handle.watch_termination(), 5)
     error = caught.value
@@ -159,7 +159,7 @@ async def test_stopping_says_where_and_why(
     assert not handle.status().running
     assert "projection 'Totals' ended" in caplog.text
     assert (await totals(database)).get(bad(counters)) == 1
-    handle = await node.distribute("Totals", Stopping())
+    handle = await run_here(node, "Totals", Stopping())
     await caught_up(node, handle)
     assert await totals(database) == {**dict.fromkeys(others(counters), 101), bad(counters): 111}
 
@@ -169,7 +169,7 @@ async def test_setting_aside_leaves_a_letter_and_goes_on(
 ) -> None:
     view = SettingAside()
     view.trouble.poison.add("poison")
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     await caught_up(node, handle)
     (letter,) = await database.dead_letters.list("Totals")
     assert (letter.consumer, letter.tag, letter.key, letter.seq_nr) == ("Totals", "counter-0", bad(counters), 2)
@@ -192,7 +192,7 @@ async def test_setting_aside_the_first_and_the_last_event(
 
     view = AllAside()
     view.trouble.poison |= {"", "poison"}
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     await caught_up(node, handle)
     assert len(await database.dead_letters.list("Totals")) == 2 * 12 + 1
     assert await totals(database) == {}
@@ -210,7 +210,7 @@ async def test_the_letter_and_the_offset_commit_together(
     view.trouble.poison.add("poison")
     for faults in ([unavailable()] * 3, [lost_after()] * 3):
         faulty.on("commit", *faults)
-    handle = await node.distribute("Totals", view)
+    handle = await run_here(node, "Totals", view)
     await caught_up(node, handle)
     assert [letter.seq_nr for letter in await faulty.dead_letters.list("Totals")] == [2]
 
@@ -223,7 +223,7 @@ async def test_an_event_that_cannot_be_read_is_the_policy_s_matter_too(
     await counters("a").add_all((1, 2, 3))
     shard = counters.door.tagging.shard_of("a")
     faulty.corrupt("a", 2, payload=b"\xc1")
-    handle = await node.distribute("Totals", Retrying())
+    handle = await run_here(node, "Totals", Retrying())
     tag = await eventually(in_trouble(handle))
     assert tag is not None
     assert tag.offset == 1
@@ -240,7 +240,7 @@ async def test_an_unreadable_event_can_be_set_aside(start_node: StartNode, fault
     counters = await node.deploy(Counter)
     await counters("a").add_all((1, 2, 3))
     faulty.corrupt("a", 2, type_name="Vanished")
-    handle = await node.distribute("Totals", SettingAside())
+    handle = await run_here(node, "Totals", SettingAside())
     await caught_up(node, handle)
     (letter,) = await faulty.dead_letters.list("Totals")
     assert (letter.seq_nr, letter.type_name) == (2, "Vanished")
@@ -254,7 +254,7 @@ async def test_sql_views_roll_back_what_they_wrote_before_the_poison(
         pytest.skip("the memory store has no SQL")
     view = SqlRetrying()
     view.trouble.poison.add("poison")
-    handle = await node.distribute("ByShard", view)
+    handle = await run_here(node, "ByShard", view)
     await eventually(in_trouble(handle, 2))
     view.trouble.poison.clear()
     await caught_up(node, handle)
@@ -273,7 +273,7 @@ async def test_a_sink_that_is_away_is_tried_again_and_counts_nothing_twice(
     away = {"load", "save"}
     sink.fail_load = lambda key: "load" in away and key == "b"
     sink.fail_save = lambda key: "save" in away and key == "c"
-    handle = await node.distribute("Notes", sink)
+    handle = await run_here(node, "Notes", sink)
     await eventually(in_trouble(handle, 2))
     away.clear()
     await caught_up(node, handle)
@@ -286,7 +286,7 @@ async def test_an_event_that_cannot_follow_at_a_sink(start_node: StartNode, faul
     counters = await node.deploy(Counter)
     await counters("a").add_noted(1, "cannot follow")
     sink = NotesSettingAside()
-    handle = await node.distribute("Notes", sink)
+    handle = await run_here(node, "Notes", sink)
     await caught_up(node, handle)
     (letter,) = await faulty.dead_letters.list("Notes")
     assert "'a': event 1 cannot follow version 0: it says so itself" in letter.error
@@ -300,7 +300,7 @@ async def test_a_sink_that_makes_nothing_of_an_event_hears_of_it(start_node: Sta
     node = await start_node(faulty)
     counters = await node.deploy(Counter)
     await counters("a").add(1)
-    handle = await node.distribute("Notes", Nothing())
+    handle = await run_here(node, "Notes", Nothing())
     await caught_up(node, handle)
     (letter,) = await faulty.dead_letters.list("Notes")
     assert "Next" in letter.error
@@ -315,7 +315,7 @@ async def test_a_row_under_another_key_is_refused(start_node: StartNode, faulty:
     node = await start_node(faulty)
     counters = await node.deploy(Counter)
     await counters("a").add(1)
-    handle = await node.distribute("Totals", Elsewhere())
+    handle = await run_here(node, "Totals", Elsewhere())
     await caught_up(node, handle)
     (letter,) = await faulty.dead_letters.list("Totals")
     assert "'elsewhere'" in letter.error
@@ -334,7 +334,7 @@ async def test_a_view_that_blocks_for_ever_can_be_stopped(start_node: StartNode,
             begun.set()
             await asyncio.Event().wait()
 
-    handle = await node.distribute("Notes", Endless())
+    handle = await run_here(node, "Notes", Endless())
     await asyncio.wait_for(begun.wait(), 5)
     await asyncio.wait_for(handle.stop(), 5)
 

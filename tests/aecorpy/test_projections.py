@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from aecorpy import ClusterNode, EntityRefs, Fenced, InvalidDefinition, InvalidName, Retry
-from aecorpy.deployment import ProjectionHandle
 from aecorpy.projection import ProjectionRunner
 from journal.contract import Database
 from journal.errors import OutcomeUnknown
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.looking import turns
+from tests.aecorpy.running import run_here
 from tests.aecorpy.samples import Counter, Saver
 from tests.aecorpy.views import ByShard, Notes, Totals, caught_up, total_by_shard, totals
 from tests.faulty_store import Fails, Fault, FaultyDatabase, lost_after, lost_before, unavailable
@@ -47,7 +47,7 @@ async def add_to_all(counters: Counters, n: int = 1) -> None:
 async def test_a_table_view_follows(start_node: StartNode, database: Database) -> None:
     async with counting(start_node, database) as (node, counters):
         await add_to_all(counters, 1)
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         await caught_up(node, handle)
         assert await totals(database) == dict.fromkeys(KEYS, 1)
         await add_to_all(counters, 2)
@@ -65,7 +65,7 @@ async def test_a_view_goes_on_where_it_stopped(start_node: StartNode, database: 
     for round_number in range(1, 4):
         async with counting(start_node, database) as (node, counters):
             view = Totals()
-            handle = await node.distribute("Totals", view)
+            handle = await run_here(node, "Totals", view)
             await add_to_all(counters)
             await caught_up(node, handle)
             assert await totals(database) == dict.fromkeys(KEYS, round_number)
@@ -76,12 +76,12 @@ async def test_a_view_goes_on_where_it_stopped(start_node: StartNode, database: 
 async def test_a_view_may_stop_at_any_moment(start_node: StartNode, database: Database) -> None:
     async with counting(start_node, database) as (node, counters):
         for round_number in range(6):
-            handle = await node.distribute("Totals", Totals())
+            handle = await run_here(node, "Totals", Totals())
             await add_to_all(counters)
             await turns(round_number * 4)
             await handle.stop()
             await handle.stop()
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         await caught_up(node, handle)
         assert await totals(database) == dict.fromkeys(KEYS, 6)
 
@@ -91,7 +91,7 @@ async def test_a_view_in_sql_follows_exactly_once(start_node: StartNode, databas
         pytest.skip("the memory store has no SQL")
     for round_number in range(1, 4):
         async with counting(start_node, database) as (node, counters):
-            handle = await node.distribute("ByShard", ByShard())
+            handle = await run_here(node, "ByShard", ByShard())
             await add_to_all(counters)
             await caught_up(node, handle)
             assert sum((await total_by_shard(database)).values()) == 10 * round_number
@@ -101,7 +101,7 @@ async def test_a_foreign_sink_follows(start_node: StartNode, database: Database)
     sink = Notes()
     for round_number in range(1, 3):
         async with counting(start_node, database) as (node, counters):
-            handle = await node.distribute("Notes", sink)
+            handle = await run_here(node, "Notes", sink)
             for key in KEYS:
                 await counters(key).add_noted(1, f"note {round_number}")
             await caught_up(node, handle)
@@ -113,13 +113,12 @@ async def test_a_foreign_sink_follows(start_node: StartNode, database: Database)
 async def test_several_views_do_not_disturb_each_other(start_node: StartNode, database: Database) -> None:
     async with counting(start_node, database) as (node, counters):
         sink = Notes()
-        handles = [await node.distribute("Totals", Totals()), await node.distribute("Notes", sink)]
+        handles = [await run_here(node, "Totals", Totals()), await run_here(node, "Notes", sink)]
         await add_to_all(counters)
         for handle in handles:
             await caught_up(node, handle)
         assert await totals(database) == dict.fromkeys(KEYS, 1)
         assert len(sink.kept) == 10
-        assert node.projections() == {"Totals": handles[0], "Notes": handles[1]}
 
 
 FAULTS: list[tuple[str, list[Fault]]] = [
@@ -147,7 +146,7 @@ async def test_exactly_once_whatever_fails(
     async with counting(start_node, faulty) as (node, counters):
         await add_to_all(counters)
         faulty.on(operation, *faults)
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         await caught_up(node, handle)
         await add_to_all(counters)
         await caught_up(node, handle)
@@ -160,7 +159,7 @@ async def test_a_commit_fails_in_the_middle_of_the_work(
     start_node: StartNode, faulty: FaultyDatabase, fault: Fault
 ) -> None:
     async with counting(start_node, faulty) as (node, counters):
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         for _ in range(5):
             await add_to_all(counters)
             await caught_up(node, handle)
@@ -177,7 +176,7 @@ async def test_a_sink_sees_events_again_after_a_lost_commit_and_skips_them(
         await add_to_all(counters)
         sink = Notes()
         faulty.on("commit", unavailable(), lost_before())
-        handle = await node.distribute("Notes", sink)
+        handle = await run_here(node, "Notes", sink)
         await add_to_all(counters)
         await caught_up(node, handle)
         assert {kept.version for kept in sink.kept.values()} == {2}
@@ -186,7 +185,7 @@ async def test_a_sink_sees_events_again_after_a_lost_commit_and_skips_them(
 
 async def test_a_store_that_is_away_is_waited_for(start_node: StartNode, faulty: FaultyDatabase) -> None:
     async with counting(start_node, faulty) as (node, counters):
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         await add_to_all(counters)
         await caught_up(node, handle)
         faulty.go_away()
@@ -202,7 +201,7 @@ async def test_a_view_that_starts_while_the_store_is_away(start_node: StartNode,
     async with counting(start_node, faulty) as (node, counters):
         await add_to_all(counters)
         faulty.go_away()
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         await asyncio.sleep(0.05)
         faulty.heal()
         await caught_up(node, handle)
@@ -211,7 +210,7 @@ async def test_a_view_that_starts_while_the_store_is_away(start_node: StartNode,
 
 async def test_what_other_nodes_append_is_found(start_node: StartNode, database: Database) -> None:
     async with counting(start_node, database) as (writer, counters), counting(start_node, database) as (reader, _):
-        handle = await reader.distribute("Totals", Totals())
+        handle = await run_here(reader, "Totals", Totals())
         await eventually(lambda: handle.status().running)
         await add_to_all(counters)
         await caught_up(writer, handle)
@@ -220,10 +219,10 @@ async def test_what_other_nodes_append_is_found(start_node: StartNode, database:
 
 async def test_of_two_runners_of_one_name_the_older_is_fenced(start_node: StartNode, database: Database) -> None:
     async with counting(start_node, database) as (first, counters), counting(start_node, database) as (second, _):
-        older = await first.distribute("Totals", Totals())
+        older = await run_here(first, "Totals", Totals())
         await add_to_all(counters)
         await caught_up(first, older)
-        newer = await second.distribute("Totals", Totals())
+        newer = await run_here(second, "Totals", Totals())
         await caught_up(second, newer)
         await add_to_all(counters)
         with pytest.raises(Fenced):
@@ -241,13 +240,13 @@ async def test_a_superseded_runner_whose_view_objects_to_rows_ahead_of_it_hears_
     start_node: StartNode, faulty: FaultyDatabase
 ) -> None:
     async with counting(start_node, faulty) as (first, counters), counting(start_node, faulty) as (second, _):
-        older = await first.distribute("Totals", Totals())
+        older = await run_here(first, "Totals", Totals())
         await add_to_all(counters)
         await caught_up(first, older)
         gate = faulty.block("read_shards")
         await counters("k1").add(1)
         await gate.reached()
-        newer = await second.distribute("Totals", Totals())
+        newer = await run_here(second, "Totals", Totals())
         await caught_up(second, newer)
         gate.release()
         with pytest.raises(Fenced):
@@ -257,7 +256,7 @@ async def test_a_superseded_runner_whose_view_objects_to_rows_ahead_of_it_hears_
 
 async def test_stopping_is_quiet(start_node: StartNode, faulty: FaultyDatabase) -> None:
     async with counting(start_node, faulty) as (node, _):
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         watching = asyncio.ensure_future(handle.watch_termination())
         await turns()
         assert not watching.done()
@@ -271,7 +270,7 @@ async def test_a_watcher_that_is_cancelled_leaves_the_projection_alone(
     start_node: StartNode, faulty: FaultyDatabase
 ) -> None:
     async with counting(start_node, faulty) as (node, _):
-        handle = await node.distribute("Totals", Totals())
+        handle = await run_here(node, "Totals", Totals())
         watching = asyncio.ensure_future(handle.watch_termination())
         await turns()
         watching.cancel()
@@ -280,46 +279,11 @@ async def test_a_watcher_that_is_cancelled_leaves_the_projection_alone(
         assert handle.status().running
 
 
-async def test_a_name_is_taken_while_its_projection_runs(start_node: StartNode, faulty: FaultyDatabase) -> None:
-    async with counting(start_node, faulty) as (node, _):
-        handle = await node.distribute("Totals", Totals())
-        with pytest.raises(InvalidDefinition, match="'Totals' runs on this node already"):
-            await node.distribute("Totals", Totals())
-        await handle.stop()
-        await node.distribute("Totals", Totals())
-
-
-@pytest.mark.parametrize("fault", [unavailable(), lost_before(), lost_after()])
-async def test_a_runner_with_an_epoch_of_its_own_claims_it_although_the_answer_is_lost(
-    start_node: StartNode, faulty: FaultyDatabase, fault: Fault
-) -> None:
-    async with counting(start_node, faulty) as (node, counters):
-        await add_to_all(counters)
-        journal = node.journal(Counter)
-        tags = Counter.tagging.tags("counter")
-        runner = ProjectionRunner("Totals", Totals(), journal, faulty, tags, draw=lambda: 0.5, epoch=7)
-        faulty.on("offsets_claim", fault)
-        handle = ProjectionHandle(runner)
-        await caught_up(node, handle)
-        assert await totals(faulty) == dict.fromkeys(KEYS, 1)
-        late = ProjectionHandle(ProjectionRunner("Totals", Totals(), journal, faulty, tags, draw=lambda: 0.5, epoch=7))
-        with pytest.raises(Fenced):
-            await late.watch_termination()
-        await handle.stop()
-
-
 async def test_its_entity_has_to_be_deployed(start_node: StartNode, faulty: FaultyDatabase) -> None:
     node = await start_node()
     await node.deploy(Saver)
     with pytest.raises(InvalidDefinition, match="Counter is not deployed"):
-        await node.distribute("Totals", Totals())
-
-
-@pytest.mark.parametrize("name", ["", "no spaces", "1st", "x" * 41, "naïve", "a;b"])
-async def test_a_name_that_no_consumer_can_have(start_node: StartNode, faulty: FaultyDatabase, name: str) -> None:
-    async with counting(start_node, faulty) as (node, _):
-        with pytest.raises(InvalidName):
-            await node.distribute(name, Totals())
+        await run_here(node, "Totals", Totals())
 
 
 async def test_an_error_nobody_thought_of_ends_it_with_a_word(
@@ -330,7 +294,7 @@ async def test_an_error_nobody_thought_of_ends_it_with_a_word(
             raise ZeroDivisionError("a bug in prepare")
 
     async with counting(start_node, faulty) as (node, _):
-        handle = await node.distribute("Broken", Broken())
+        handle = await run_here(node, "Broken", Broken())
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(handle.watch_termination(), 5)
         assert handle.status().error is not None
@@ -344,7 +308,7 @@ async def test_catching_up_leaves_the_loop_to_others(start_node: StartNode, faul
 
     async with counting(start_node, faulty) as (node, counters):
         await counters("a").add_all((1,) * 300)
-        handle = await node.distribute("Totals", SmallSteps())
+        handle = await run_here(node, "Totals", SmallSteps())
         ticks = 0
         while handle.status().handled < 300:
             await asyncio.sleep(0)
@@ -355,7 +319,7 @@ async def test_catching_up_leaves_the_loop_to_others(start_node: StartNode, faul
 async def test_a_gap_at_the_sink_is_noticed(start_node: StartNode, faulty: FaultyDatabase) -> None:
     sink = Notes()
     async with counting(start_node, faulty) as (node, counters):
-        handle = await node.distribute("Notes", sink)
+        handle = await run_here(node, "Notes", sink)
         await counters("a").add_noted(1, "one")
         await counters("a").add_noted(1, "two")
         await caught_up(node, handle)

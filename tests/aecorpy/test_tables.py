@@ -14,6 +14,7 @@ from aecorpy import BadPayload, ClusterNode, EntityEvent, InvalidDefinition, Inv
 from journal.contract import Database
 from journal.errors import SchemaMismatch
 from tests.aecorpy.conftest import StartNode
+from tests.aecorpy.running import run_here
 from tests.aecorpy.samples import Added, Counter
 from tests.aecorpy.views import Totals, caught_up
 
@@ -118,7 +119,7 @@ async def test_a_view_s_value_that_fits_no_column_is_the_policy_s_matter(
     node = await start_node(database)
     counters = await node.deploy(Counter)
     await counters("a").add(1)
-    await caught_up(node, await node.distribute("Totals", TooLarge()))
+    await caught_up(node, await run_here(node, "Totals", TooLarge()))
     (letter,) = await database.dead_letters.list("Totals")
     assert "outside the 64 bits" in letter.error
 
@@ -131,7 +132,7 @@ async def test_rows_leave_when_a_view_says_so(start_node: StartNode, database: D
 
     node = await start_node(database)
     counters = await node.deploy(Counter)
-    handle = await node.distribute("Totals", NonZero())
+    handle = await run_here(node, "Totals", NonZero())
     for n, there in ((5, ["a"]), (-5, []), (0, []), (2, ["a"])):
         await counters("a").add(n)
         await caught_up(node, handle)
@@ -160,7 +161,7 @@ async def test_a_view_may_choose_its_key(start_node: StartNode, database: Databa
     node = await start_node(database)
     counters = await node.deploy(Counter)
     await counters("quiet").add_all((1, 1))
-    await caught_up(node, await node.distribute("Loud", Loud()))
+    await caught_up(node, await run_here(node, "Loud", Loud()))
     assert [row async for row in Loud.table.rows(database)] == [Shouted(2, "QUIET")]
 
 
@@ -182,7 +183,7 @@ async def test_a_table_that_has_other_columns_ends_the_projection_with_a_word(
     node = await start_node(database)
     await node.deploy(Counter)
     await database.create_table(Totals.table.spec)
-    handle = await node.distribute("Changed", Changed())
+    handle = await run_here(node, "Changed", Changed())
     with pytest.raises(SchemaMismatch, match="totals"):
         await handle.watch_termination()
     assert "totals" in str(handle.status().error)
@@ -311,6 +312,6 @@ async def test_a_view_without_a_table_or_an_entity_is_refused(start_node: StartN
     node: ClusterNode = await start_node()
     await node.deploy(Counter)
     with pytest.raises(InvalidDefinition, match=r"NoTable.*table"):
-        await node.distribute("Wrong", NoTable())
+        await run_here(node, "Wrong", NoTable())
     with pytest.raises(InvalidDefinition, match=r"NoEntity.*entity"):
-        await node.distribute("Wrong", NoEntity())
+        await run_here(node, "Wrong", NoEntity())

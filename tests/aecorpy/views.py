@@ -19,8 +19,8 @@ from aecorpy import (
     TableView,
     Versioned,
 )
-from aecorpy.deployment import ProjectionHandle
 from journal.contract import Database, JournalStore, Transaction
+from tests.aecorpy.running import ProjectionHandle
 from tests.aecorpy.samples import Added, Counter
 from tests.faulty_store import FaultyJournal
 from tests.waiting import eventually

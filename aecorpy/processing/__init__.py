@@ -1,0 +1,1 @@
+"""Processes that run once in the whole cluster, and are kept running."""
