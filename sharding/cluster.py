@@ -183,7 +183,7 @@ class Cluster:
         hosts = hosts and self.weight > 0
         await self._record(deployment, hosts)
         routes = Routes(deployment.name, deployment.shard_count, host, self.engine, self, self._asks)
-        region = self.engine.create(lambda: Region(routes, self.accepts, self._on_owned))
+        region = self.engine.create(lambda: Region(routes, self.accepts, self._on_owned, self.ports.draw))
         self._deployed.add(Deployed(deployment, hosts, region, routes))
         if self.me:
             self.engine.tell(region, Joined())

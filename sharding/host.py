@@ -55,6 +55,9 @@ class ShardHost(ABC):
         population: the node's count of the type's entities.
         farewell: what asks an idle entity to leave; `ActorExitRequest` for actors that do not know `Passivate`.
         retirement: what asks an entity to finish and leave; `ActorExitRequest` for actors that do not know `Retire`.
+        resident: the key of the one entity that each shard calls up, without any message for it, as soon as it is this
+            node's, and keeps: it gets `Appear`, is never passivated, and is called up again when it exits by itself.
+            None: shards open, and entities live, when there are messages for them.
     """
 
     wire: Wire
@@ -62,6 +65,7 @@ class ShardHost(ABC):
     population: Population
     farewell: Any = Passivate()
     retirement: Any = Retire()
+    resident: str | None = None
 
     @abstractmethod
     async def open(self, shard: int, epoch: int, address: Address) -> Callable[[str], Actor]:

@@ -21,6 +21,10 @@ class Envelope:
         self.waiting = False
 
 
+class Appear:
+    """From a shard to its resident, each time it is called up and before anything else: you live, begin your work."""
+
+
 class Passivate:
     """From a shard to an idle entity: leave memory, or say `StillBusy`. Nothing else may be the answer."""
 

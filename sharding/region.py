@@ -23,10 +23,11 @@ from typing import Any, NamedTuple
 from thespian.actors import ChildActorExited, WakeupMessage
 
 from sharding.actors import Address, AsyncActor
+from sharding.orders import CallUp, Drain, Drained, Fence, Own
 from sharding.post import Unreachable
 from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Homes, Register
 from sharding.routes import Buffer, Home, RemoteShard, Routes
-from sharding.shard import Drain, Drained, Fence, Own, Shard
+from sharding.shard import Shard
 
 FLUSH_SECONDS = 2.0
 REMIND_SECONDS = 1.0
@@ -96,6 +97,7 @@ class Region(AsyncActor):
         routes: what callers go by; this actor alone changes it.
         new_term: whether an order of that term may still be carried out.
         on_owned: called with (shard, epoch, whether it is owned now); for records of who owned what when.
+        draw: random numbers in [0, 1), which spread the pauses of shards.
     """
 
     def __init__(
@@ -103,12 +105,14 @@ class Region(AsyncActor):
         routes: Routes,
         new_term: Callable[[int], bool],
         on_owned: Callable[[str, int, int, bool], None],
+        draw: Callable[[], float],
     ) -> None:
         super().__init__()
         self._routes = routes
         self._post = routes.post
         self._new_term = new_term
         self._on_owned = on_owned
+        self._draw = draw
         self._shards: dict[int, LocalShard] = {}
         self._given_up: dict[int, int] = {}
         self._flushing: dict[int, tuple[int, int]] = {}
@@ -193,10 +197,12 @@ class Region(AsyncActor):
 
     def _take(self, shard: int, epoch: int) -> None:
         routes = self._routes
-        address = self.create_child(lambda: Shard(shard, epoch, routes.host, self.myAddress))
+        address = self.create_child(lambda: Shard(shard, epoch, routes.host, self.myAddress, self._draw))
         self._shards[shard] = LocalShard(address, epoch)
         routes.occupy(1)
         self._on_owned(routes.name, shard, epoch, True)
+        if routes.host.resident is not None:
+            self.send(address, CallUp())
         routes.admit(shard, address)  # what other nodes send on goes there at once, also while we flush
         self._route_to(shard, address)
 

@@ -6,6 +6,13 @@
     FENCED --`Own` with a newer epoch--> CLOSED, or OPENING if somebody waits
     any --`Drain`--> DRAINING --no entity left--> exited (what was not started goes back to the region)
 
+A shard whose host names a resident waits for no message:
+
+    CLOSED --`CallUp`, when it is taken--> OPENING --claimed--> OPEN, and the resident is called up: it gets `Appear`
+                                           OPENING --cannot claim--> CLOSED --`CallUp`, after a pause--> OPENING
+    OPEN --the resident exits by itself--> OPEN, and it is called up again: at once, or after a pause (see `Resident`)
+    any but DRAINING --`Own` with a newer epoch--> OPENING
+
 What the entities are, and what taking an epoch means, is the `ShardHost`'s: this package knows no journal.
 """
 
@@ -14,6 +21,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from thespian.actors import Actor, ActorExitRequest, ChildActorExited, WakeupMessage
@@ -21,47 +29,16 @@ from thespian.actors import Actor, ActorExitRequest, ChildActorExited, WakeupMes
 from sharding.actors import Address, AsyncActor, Outcome
 from sharding.actors.ask import ReplyAddress
 from sharding.host import EpochRefused, ShardHost
-from sharding.messages import Envelope, ShardLost, StillBusy
+from sharding.messages import Appear, Envelope, ShardLost, StillBusy
+from sharding.orders import CallUp, Drain, Drained, Fence, Own
+from sharding.resident import Resident
 
-__all__ = ["MAX_WAITING", "Drain", "Drained", "Fence", "Own", "Shard"]
+__all__ = ["MAX_WAITING", "CallUp", "Drain", "Drained", "Fence", "Own", "Shard"]
 
 CLOSED, OPENING, OPEN, FENCED, DRAINING, DRAINED = range(6)
 MAX_WAITING = 10_000
 
 _log = logging.getLogger(__name__)
-
-
-class Own(NamedTuple):
-    """From the region: the shard is this node's under `epoch`."""
-
-    epoch: int
-
-
-class Drain(NamedTuple):
-    """From the region, which sends nothing more: stop, and answer `Drained`.
-
-    Attributes:
-        at_once: somebody else owns the shard already: finish nothing. Otherwise all commands that came before are
-            finished and answered first.
-    """
-
-    at_once: bool
-
-
-class Drained(NamedTuple):
-    """To the region: no entity is left. `unstarted` is what came before and no entity has seen, in order."""
-
-    shard: int
-    epoch: int
-    unstarted: list[tuple[Envelope, Any]]
-
-
-class Fence(NamedTuple):
-    """To the region: the journal knows a newer epoch than this shard's; it takes commands again under a newer one."""
-
-    shard: int
-    epoch: int
-    current: int
 
 
 class Opened(NamedTuple):
@@ -83,9 +60,10 @@ class Shard(AsyncActor):
         epoch: under which it is this node's.
         host: what the entity type brings.
         region: who is told `Drained` and `Fence`.
+        draw: random numbers in [0, 1), which spread pauses.
     """
 
-    def __init__(self, number: int, epoch: int, host: ShardHost, region: Address) -> None:
+    def __init__(self, number: int, epoch: int, host: ShardHost, region: Address, draw: Callable[[], float]) -> None:
         super().__init__()
         self._number = number
         self._epoch = epoch
@@ -101,6 +79,8 @@ class Shard(AsyncActor):
         self._leaving_keys: dict[Address, str] = {}
         self._expelled: set[str] = set()
         self._sweeping = False
+        self._resident = Resident(draw)
+        self._pauses = 0
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the shard."""
@@ -116,8 +96,10 @@ class Shard(AsyncActor):
             self._on_own(message.epoch)
         elif type(message) is Drain:
             self._on_drain(message.at_once)
+        elif type(message) is CallUp:
+            self._on_call_up(message)
         elif isinstance(message, WakeupMessage):
-            self._sweep()
+            self._sweep() if message.payload is None else self._on_call_up(message.payload)
         elif isinstance(message, ChildActorExited):
             self._on_exited(message.childAddress)
         elif isinstance(message, ActorExitRequest):
@@ -155,7 +137,11 @@ class Shard(AsyncActor):
             self._make_room()
         population.live += 1
         self._sweep_later()
-        return self.create_child(lambda: new_entity(key))
+        address = self.create_child(lambda: new_entity(key))
+        if key == self._host.resident:
+            self._resident.appeared(self.engine.loop.time())
+            self.send(address, Appear())
+        return address
 
     # --- opening and being fenced
 
@@ -184,6 +170,8 @@ class Shard(AsyncActor):
         if error is None:
             self._phase = OPEN
             self._new_entity = opened.outcome.value
+            self._resident.opened()
+            self._call_up()
             for envelope, sender in waiting:
                 self._deliver(envelope, sender)
             return
@@ -191,6 +179,8 @@ class Shard(AsyncActor):
         self._phase = CLOSED
         for _, sender in waiting:
             self._refuse(sender, error)
+        if self._host.resident is not None:
+            self._call_up_after(self._resident.not_opened())
 
     def _on_own(self, epoch: int) -> None:
         if epoch <= self._epoch or self._phase >= DRAINING:
@@ -198,7 +188,10 @@ class Shard(AsyncActor):
         self._epoch = epoch
         if self._phase == OPEN:  # the coordinator knows of a newer epoch before any append has met it
             self._expel()
-        if self._phase != CLOSED:
+        if self._host.resident is not None:
+            self._resident.owned()
+            self._open()
+        elif self._phase != CLOSED:
             self._phase = CLOSED
             if self._waiting:
                 self._open()
@@ -226,6 +219,33 @@ class Shard(AsyncActor):
 
     def _refuse(self, sender: Any, error: BaseException) -> None:
         self.send(sender, self._host.refusal(error))
+
+    # --- the resident
+
+    def _on_call_up(self, call: CallUp) -> None:
+        if call.number == self._pauses and self._phase == CLOSED:
+            self._open()
+        elif call.number == self._pauses:
+            self._call_up()
+
+    def _call_up(self) -> None:
+        """Let the resident live, unless it does, or has still to exit."""
+        key = self._host.resident
+        if key is None or self._phase != OPEN or self._new_entity is None:
+            return
+        if not (key in self._young or key in self._leaving):
+            self._young[key] = self._create(key, self._new_entity)
+
+    def _call_up_after(self, seconds: float) -> None:
+        self._pauses += 1
+        self.wakeupAfter(seconds, CallUp(self._pauses))
+
+    def _on_resident_exited(self) -> None:
+        pause = self._resident.exited(self.engine.loop.time())
+        if pause and self._phase == OPEN:
+            self._call_up_after(pause)
+        else:
+            self._call_up()
 
     # --- draining
 
@@ -263,6 +283,9 @@ class Shard(AsyncActor):
         for key in list(self._old):
             self._passivate(key, self._old.pop(key))
         self._old, self._young = self._young, {}
+        resident = self._host.resident
+        if resident in self._old:
+            self._young[resident] = self._old.pop(resident)
         if self._old:
             self._sweep_later()
 
@@ -275,7 +298,8 @@ class Shard(AsyncActor):
         """Let the entities that have been idle longest go: a hundredth of this shard's, at least one."""
         generation = self._old or self._young
         count = max(1, len(generation) // 100)
-        for key in [key for key, _ in zip(generation, range(count), strict=False)]:
+        resident = self._host.resident
+        for key in list(islice((key for key in generation if key != resident), count)):
             self._passivate(key, generation.pop(key))
 
     def _passivate(self, key: str, address: Address) -> None:
@@ -305,9 +329,13 @@ class Shard(AsyncActor):
             for envelope, sender in self._leaving.pop(key)[1]:
                 self._deliver(envelope, sender)
             self._retire_if_draining(key)
+            if key == self._host.resident:
+                self._call_up()
         else:
             for generation in (self._young, self._old):  # an actor that stopped on its own accord: rare, so searched
                 for name, live in list(generation.items()):
                     if live == address:
                         del generation[name]
+                        if name == self._host.resident:
+                            self._on_resident_exited()
         self._end_if_drained()

@@ -146,6 +146,7 @@ class Rig:
                 self.routes,
                 lambda term: term >= self.term,
                 lambda _, shard, epoch, owned: self.owned.append((shard, epoch, owned)),
+                lambda: 0.5,
             )
         )
         if joined:

@@ -11,7 +11,7 @@ from thespian.actors import Actor, ActorExitRequest
 
 from sharding.actors import Address, AsyncActor, Engine
 from sharding.host import Population, ShardHost
-from sharding.messages import Envelope, Passivate, Retire, ShardLost, StillBusy
+from sharding.messages import Appear, Envelope, Passivate, Retire, ShardLost, StillBusy
 from sharding.shard import Drained, Fence, Shard
 from tests.waiting import eventually
 
@@ -33,7 +33,9 @@ class Echo(AsyncActor):
         host.made.append(key)
 
     def receiveMessage(self, message: Any, sender: Any) -> None:
-        if isinstance(message, Passivate):
+        if isinstance(message, Appear):
+            self.host.appeared.append(self.key)
+        elif isinstance(message, Passivate):
             self.host.asked_to_leave.append(self.key)
             if self.key in self.host.busy:
                 self.send(sender, StillBusy(self.key))
@@ -73,6 +75,12 @@ class Host(ShardHost):
         self.gate = asyncio.Event()
         self.gate.set()
         self.address: Address | None = None
+        self.resident: str | None = None
+        self.appeared: list[str] = []
+
+    def draw(self) -> float:
+        """Pauses in the middle of what they may be."""
+        return 0.5
 
     async def open(self, shard: int, epoch: int, address: Address) -> Callable[[str], Actor]:
         await self.gate.wait()
@@ -101,7 +109,9 @@ class Keeper(AsyncActor):
     def receiveMessage(self, message: Any, sender: Any) -> None:
         if message == "shards":
             for number in range(len(self.shards), self.count):
-                self.shards.append(self.create_child(partial(Shard, number, 1, self.host, self.myAddress)))
+                self.shards.append(
+                    self.create_child(partial(Shard, number, 1, self.host, self.myAddress, self.host.draw))
+                )
             self.send(sender, self.shards)
         elif isinstance(message, Drained | Fence):
             self.said.append(message)
