@@ -9,6 +9,7 @@ from aecorpy.refs import Door
 from journal.events import EventJournal
 from sharding.host import Population
 
+
 @dataclass(slots=True)
 class Deployment:
     """An entity type on this node; `journal` is None for plain actors, `refs` is the way to its instances."""

@@ -396,7 +396,7 @@ class ClusterNode:
             hosts: whether they may run on this node.
 
         Raises:
-            InvalidDefinition: it cannot work as it is, its entity is not deployed here, or it runs on this node already.
+            InvalidDefinition: it cannot work as it is, its entity is not deployed here, or it runs here already.
             DeploymentMismatch: other nodes run it with another number of processes.
             Unavailable: the database cannot be reached.
         """
@@ -413,9 +413,7 @@ class ClusterNode:
         registration = Registration(
             name, "projection", recipes.names, store.name, store.shard_count, projection.tables(), projection.idempotent
         )
-        switch = await processing.run(
-            recipes, registration, patient=projection.patient, patience=patience, hosts=hosts
-        )
+        switch = await processing.run(recipes, registration, patient=projection.patient, patience=patience, hosts=hosts)
         return DistributedProjection(switch, self.database, store, progress)
 
     def journal(self, entity: type[Entity[Any, Any]]) -> EventJournal[Any]:

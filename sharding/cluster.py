@@ -14,7 +14,7 @@ from typing import Any
 from thespian.actors import ActorExitRequest
 
 from sharding.actors import Address, Engine
-from sharding.allocation import AllocationStrategy, RingAllocation
+from sharding.allocation import EVEN, AllocationStrategy, RingAllocation
 from sharding.asks import RemoteAsks
 from sharding.coordinator import Coordinator
 from sharding.deployed import Deployed, DeployedTypes
@@ -98,7 +98,8 @@ class Cluster:
         ports: time, chance and the network.
         links: makes the links to other nodes; None for a node that is alone in its store.
         on_owned: called with (type, shard, epoch, owned now) as shards come and go.
-        strategy: decides where shards belong, should this node coordinate.
+        strategy: decides where shards of entities belong, should this node coordinate; by default a `RingAllocation`
+            for each type. Processes are always spread evenly.
 
     Attributes:
         me: this node's incarnation; 0 while it is no member.
@@ -136,7 +137,7 @@ class Cluster:
         self._departed: set[int] = set()
         self._former: dict[int, Member] = {}
         self._coordinator: int | None = None
-        self._strategy = strategy or RingAllocation()
+        self._strategy = strategy
         self._on_owned = on_owned or _unrecorded
         self._links = None if links is None else links(self)
         self._asks = RemoteAsks(engine.nobody)
@@ -342,6 +343,11 @@ class Cluster:
         if self._may_leave is not None and not self._has_heirs():
             self._on_may_leave()
 
+    def _strategy_of(self, deployment: Deployment) -> AllocationStrategy:
+        if deployment.kind == "process":
+            return RingAllocation(deployment.name, EVEN)
+        return self._strategy or RingAllocation(deployment.name)
+
     def _link_all(self) -> None:
         for incarnation, member in self.members.items():
             if incarnation != self.me and self._links is not None:
@@ -370,7 +376,7 @@ class Cluster:
         membership = self._membership
         assert membership is not None, "it tells us"
         self._leading = self.engine.create(
-            lambda: Coordinator(term, self.store, self, self.settings, self._strategy, membership)
+            lambda: Coordinator(term, self.store, self, self.settings, self._strategy_of, membership)
         )
         self._link_all()
         self.engine.tell(self._leading, "start")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple
 
 from thespian.actors import ActorExitRequest, WakeupMessage
@@ -62,7 +62,7 @@ class Coordinator(AsyncActor):
         store: where it writes.
         post: reaches members.
         settings: times and bounds.
-        strategy: decides where shards belong.
+        strategy_of: gives the strategy that decides where a type's shards belong.
         membership: who is told `Deposed`.
     """
 
@@ -72,7 +72,7 @@ class Coordinator(AsyncActor):
         store: ClusterStore,
         post: Post,
         settings: ClusterSettings,
-        strategy: AllocationStrategy,
+        strategy_of: Callable[[Deployment], AllocationStrategy],
         membership: Address,
     ) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Coordinator(AsyncActor):
         self._store = store
         self._post = post
         self._settings = settings
-        self._strategy = strategy
+        self._strategy_of = strategy_of
         self._membership = membership
         self._tables: dict[str, ShardTable] = {}
         self._roster = Roster(post, settings.unreachable)
@@ -237,7 +237,7 @@ class Coordinator(AsyncActor):
     def _on_looked(self, look: _Look, *, first: bool) -> None:
         for deployment in look.deployments:
             if deployment.name in look.allocations:
-                table = self._tables[deployment.name] = ShardTable(deployment, self._strategy)
+                table = self._tables[deployment.name] = ShardTable(deployment, self._strategy_of(deployment))
                 table.load(look.allocations[deployment.name])
         self._roster.host(look.hosting)
         self._see(look.picture)

@@ -106,9 +106,7 @@ class DistributedProcessing:
             raise InvalidDefinition(f"deployment {name!r}: two processes are called {', '.join(twice)}")
         for one in names:
             checked_key(one)
-        recipes = NamedProcesses(
-            name, tuple(processes), self._database, self._cluster.node, lambda: self._cluster.me
-        )
+        recipes = NamedProcesses(name, tuple(processes), self._database, self._cluster.node, lambda: self._cluster.me)
         registration = Registration(name, "process", tuple(names))
         return await self.run(recipes, registration, patient=patient, patience=patience, hosts=hosts)
 
@@ -175,4 +173,3 @@ class DistributedProcessing:
                 await written
         except TimeoutError:  # the store is away: what is shown of this node's processes grows old instead
             pass
-

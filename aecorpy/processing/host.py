@@ -73,9 +73,7 @@ class NamedProcesses(Recipes):
         """See `Recipes.claim`."""
         process = self._processes[number]
         cursor = await claim_cursor(self._database, self.deployment, process.name, epoch)
-        context = ProcessContext(
-            self.deployment, process.name, number, self._node, epoch, self._database, cursor
-        )
+        context = ProcessContext(self.deployment, process.name, number, self._node, epoch, self._database, cursor)
         return Task(process, context, self._incarnation())
 
 
@@ -135,5 +133,3 @@ class ProcessHost(ShardHost):
     def overloaded(self, shard: int) -> Exception:
         """`Overloaded`, naming the process."""
         return Overloaded(f"{self._recipes.deployment} process {shard}, which is being started", MAX_WAITING)
-
-

@@ -1,7 +1,7 @@
 """The actor that looks after the workers of one deployment on one node.
 
-Twice a second it reads what management wants and tells the workers, and writes what they reported, so that every node and
-the command line see it. What cannot be written now is written with the next look.
+Twice a second it reads what management wants and tells the workers, and writes what they reported, so that every node
+and the command line see it. What cannot be written now is written with the next look.
 """
 
 from __future__ import annotations
@@ -128,5 +128,3 @@ class KeepAlive(AsyncActor):
         for number, report in self._reports.items():
             if wanted[number] != former[number]:
                 self.send(report.worker, Wanted(wanted[number]))
-
-

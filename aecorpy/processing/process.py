@@ -6,9 +6,9 @@
 ...         await asyncio.sleep(60)
 >>> Process.of("prices", poll)
 
-Of each process one instance runs in the whole cluster, under an epoch. What an instance changes in the journal's database
-through `ProcessContext.transaction` commits only under that epoch, so one that was taken over can change nothing, however
-late it notices.
+Of each process one instance runs in the whole cluster, under an epoch. What an instance changes in the journal's
+database through `ProcessContext.transaction` commits only under that epoch, so one that was taken over can change
+nothing, however late it notices.
 """
 
 from __future__ import annotations
@@ -217,4 +217,3 @@ async def claim_cursor(database: Database, deployment: str, name: str, epoch: in
         Unavailable, OutcomeUnknown: the store is away.
     """
     return (await database.offsets.claim(deployment, [name], epoch))[name]
-

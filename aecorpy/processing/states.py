@@ -162,9 +162,7 @@ def _both(whole: Control, one: Control | None) -> Control:
     if one is None:
         return whole
     said = one if one.paused or not whole.paused else whole
-    return Control(
-        whole.paused or one.paused, whole.revision + one.revision, whole.anew + one.anew, said.by, said.why
-    )
+    return Control(whole.paused or one.paused, whole.revision + one.revision, whole.anew + one.anew, said.by, said.why)
 
 
 def _packed(document: Mapping[str, Any]) -> bytes:

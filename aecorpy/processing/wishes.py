@@ -1,4 +1,4 @@
-"""What management wants, written where every node reads it: one transaction, effective cluster-wide, kept over restarts."""
+"""What management wants, written where every node reads it, so it holds cluster-wide and over restarts."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@
     any --the shard is handed off--> STOPPING --it has ended--> exited
     STOPPING --bound over--> cancelled --bound over--> STUCK, until it ends after all
 
-When the actor is told to exit at once (the lease may be over, somebody else owns the shard), the instance is cancelled and
-nobody waits for it.
+When the actor is told to exit at once (the lease may be over, somebody else owns the shard), the instance is cancelled
+and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from thespian.actors import ActorExitRequest, WakeupMessage
@@ -45,7 +45,7 @@ class Patience:
         report_seconds: how often a running process's details are reported.
     """
 
-    pauses: Retry = Retry(0.2, 30.0)
+    pauses: Retry = field(default=Retry(0.2, 30.0))
     stable_seconds: float = 60.0
     stop_seconds: float = 5.0
     report_seconds: float = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from aecorpy.entity import Entity
@@ -27,7 +27,7 @@ class SetAside:
     """On an event that cannot be handled, try it `attempts` times in all, then record it as a dead letter and go on."""
 
     attempts: int = 3
-    retry: Retry = Retry()
+    retry: Retry = field(default=Retry())
 
 
 FailurePolicy: TypeAlias = Stop | Retry | SetAside

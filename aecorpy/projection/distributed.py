@@ -28,9 +28,7 @@ def ranges(tags: Sequence[EventTag], count: int | None) -> list[tuple[EventTag, 
     wanted = min(len(tags), MOST_PROCESSES) if count is None else count
     if not 1 <= wanted <= len(tags):
         raise InvalidDefinition(f"{wanted} processes for {len(tags)} tags: use 1 to {len(tags)}")
-    return [
-        tuple(tags[len(tags) * number // wanted : len(tags) * (number + 1) // wanted]) for number in range(wanted)
-    ]
+    return [tuple(tags[len(tags) * number // wanted : len(tags) * (number + 1) // wanted]) for number in range(wanted)]
 
 
 class ProjectionProcesses(Recipes):

@@ -6,7 +6,7 @@ A strategy is a class with one method (`AllocationStrategy`). `RingAllocation` k
 bounds allow and otherwise places them by a consistent-hash ring; `LeastShardsAllocation` goes by numbers alone.
 """
 
-from sharding.allocation.bounds import Quota, Tolerance, fewest_moves, quotas
+from sharding.allocation.bounds import EVEN, Quota, Tolerance, fewest_moves, quotas
 from sharding.allocation.contract import AllocationStrategy
 from sharding.allocation.errors import AllocationError, ShardCountChanged, StrategyFault, UnusableWeight
 from sharding.allocation.least_shards import LeastShardsAllocation
@@ -14,6 +14,7 @@ from sharding.allocation.planning import Move, Plan, plan
 from sharding.allocation.ring import RingAllocation
 
 __all__ = [
+    "EVEN",
     "AllocationError",
     "AllocationStrategy",
     "LeastShardsAllocation",

@@ -16,29 +16,34 @@ EASE = Fraction(1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far a host's shards may be from its share, as fractions of that share; one more shard is always allowed.
+    """How far a host's shards may be from its share, as fractions of that share, and by so many shards on top of that.
 
     A host's share is the shards' number times its part of all weights.
 
     Attributes:
-        above: a host owns at most `share * (1 + above) + 1` shards.
-        below: a host owns at least `share * (1 - below) - 1` shards. With 1 there is no lower limit; a node that joins
-            a level cluster of ten or more then gets nothing, since nobody is too full.
+        above: a host owns at most `share * (1 + above) + spare` shards.
+        below: a host owns at least `share * (1 - below) - spare` shards. With 1 there is no lower limit; a node that
+            joins a level cluster of ten or more then gets nothing, since nobody is too full.
 
     Raises:
-        ValueError: when `above` is negative or infinite, or `below` is not from 0 to 1.
+        spare: 1, or 0 where a share is so few that one more matters: then a host owns its share, rounded up or down.
+
+    Raises:
+        ValueError: when `above` is negative or infinite, `below` is not from 0 to 1, or `spare` is neither 0 nor 1.
     """
 
     above: float = 0.10
     below: float = 0.10
+    spare: int = 1
 
     def __post_init__(self) -> None:
-        if not (0 <= self.above < inf and 0 <= self.below <= 1):
-            raise ValueError(f"{self}: above must be finite and 0 or more, below from 0 to 1")
+        if not (0 <= self.above < inf and 0 <= self.below <= 1 and self.spare in (0, 1)):
+            raise ValueError(f"{self}: above must be finite and 0 or more, below from 0 to 1, spare 0 or 1")
 
 
 TENTH = Tolerance()
 LEVEL = Tolerance(above=0, below=0)
+EVEN = Tolerance(above=0, below=0, spare=0)
 
 
 class Quota(NamedTuple):
@@ -84,7 +89,9 @@ def quotas(shards: int, hosts: Mapping[str, float], tolerance: Tolerance) -> dic
     def quota(weight: int) -> Quota:
         share = Fraction(shards * weight, total)
         ease = max(ceil(share), floor(share * (1 + above * EASE)))
-        return Quota(max(0, ceil(share * (1 - below)) - 1), ease, floor(share * (1 + above)) + 1)
+        if tolerance.spare:
+            return Quota(max(0, ceil(share * (1 - below)) - 1), ease, floor(share * (1 + above)) + 1)
+        return Quota(floor(share * (1 - below)), ease, max(ceil(share), floor(share * (1 + above))))
 
     by_weight = {weight: quota(weight) for weight in set(weights.values())}
     return {host: by_weight[weight] for host, weight in weights.items()}

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from aecorpy import ClusterNode, EntityRefs, Fenced, InvalidDefinition, InvalidName, Retry
-from aecorpy.projection import ProjectionRunner
+from aecorpy import ClusterNode, EntityRefs, Fenced, InvalidDefinition, Retry
 from journal.contract import Database
 from journal.errors import OutcomeUnknown
 from tests.aecorpy.conftest import StartNode

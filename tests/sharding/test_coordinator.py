@@ -111,7 +111,7 @@ class Town:
         """Take the term and coordinate."""
         assert await self.store.take_term(self.me, term - 1, evidence=True) == term
         self.coordinator = self.engine.create(
-            lambda: Coordinator(term, self.store, self, SETTINGS, self.strategy, self.witness)
+            lambda: Coordinator(term, self.store, self, SETTINGS, lambda _: self.strategy, self.witness)
         )
         self.engine.tell(self.coordinator, "start")
 

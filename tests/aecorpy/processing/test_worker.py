@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ class Log:
     @property
     def pauses(self) -> list[float]:
         """Seconds between the beginnings."""
-        return [round(later - earlier, 3) for earlier, later in zip(self.began, self.began[1:], strict=False)]
+        return [round(later - earlier, 3) for earlier, later in pairwise(self.began)]
 
 
 @virtually
@@ -83,7 +84,7 @@ async def test_after_a_stable_minute_the_pauses_begin_anew() -> None:
 
     desk = Desk(process(body))
     await until(lambda: len(began) == 6, 200)
-    pauses = [later - earlier for earlier, later in zip(began, began[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(began)]
     assert pauses == pytest.approx([0.2, 0.4, 0.8, 61.2, 0.4], abs=0.01)
     await desk.close()
 

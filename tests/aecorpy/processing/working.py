@@ -12,6 +12,7 @@ from aecorpy.processing.worker import Patience, Report, Task, Worker
 from journal.memory import MemoryDatabase
 from sharding.actors import AsyncActor, Engine
 from sharding.messages import Appear
+from tests.aecorpy.conftest import NOW
 from tests.sharding.virtually import until
 
 
@@ -22,7 +23,7 @@ class Inbox(AsyncActor):
         super().__init__()
         self.got: list[Any] = []
 
-    def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
+    def receiveMessage(self, message: Any, sender: Any) -> None:
         """Keep it."""
         self.got.append(message)
 
@@ -46,7 +47,7 @@ class Desk:
         self.engine = Engine(asyncio.get_running_loop())
         self.keep_alive, self.shard = Inbox(), Inbox()
         keep_alive, shard = self.engine.create(lambda: self.keep_alive), self.engine.create(lambda: self.shard)
-        context = ProcessContext("jobs", process.name, 0, "node-1", 7, MemoryDatabase())
+        context = ProcessContext("jobs", process.name, 0, "node-1", 7, MemoryDatabase(clock=lambda: NOW))
         task = Task(process, context, 1, hold=hold)
         self.worker = self.engine.create(
             lambda: Worker(task, control or Control(), patience or Patience(), keep_alive, shard, lambda: 0.5)

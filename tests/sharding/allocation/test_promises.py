@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from fractions import Fraction
+from math import ceil, floor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharding.allocation import AllocationStrategy, LeastShardsAllocation, RingAllocation, Tolerance, quotas
+from sharding.allocation import EVEN, AllocationStrategy, LeastShardsAllocation, RingAllocation, Tolerance, quotas
 from sharding.allocation.bounds import TENTH
 from tests.sharding.allocation.situations import (
     NAMES,
@@ -71,6 +72,17 @@ def test_least_shards_keeps_every_node_within_one_of_its_share(situation: Situat
     if situation.hosts:
         owners = situation.planned(LeastShardsAllocation()).owners
         assert beyond(situation.shards, situation.hosts, owners, Fraction(0), Fraction(0)) == []
+
+
+@enough
+@given(situation=wild(), kind=st.text(max_size=3))
+def test_an_even_spread_is_the_share_rounded_up_or_down(situation: Situation, kind: str) -> None:
+    if situation.hosts:
+        counts = Counter(situation.planned(RingAllocation(kind, EVEN)).owners)
+        total = sum(map(Fraction, situation.hosts.values()))
+        for host, weight in situation.hosts.items():
+            share = situation.shards * Fraction(weight) / total
+            assert floor(share) <= counts[host] <= ceil(share)
 
 
 @enough
