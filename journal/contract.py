@@ -1,8 +1,9 @@
 """What every store must do. One suite (`tests/conformance`) runs against each of them.
 
 A `Database` is one PostgreSQL database, one SQLite file, or one memory. It gives a `JournalStore` and a
-`KeyValueStore` per entity type, one `OffsetStore`, one `DeadLetterStore`, and transactions in which a view's rows and
-its consumer's offsets commit together. All of it works on bytes; `journal.events.EventJournal` is the typed face.
+`KeyValueStore` per entity type, one `OffsetStore`, one `DeadLetterStore`, one `NoteStore`, and transactions in which a
+view's rows and its consumer's offsets commit together. All of it works on bytes; `journal.events.EventJournal` is the
+typed face.
 
 Any method of any store may raise `Unavailable` (nothing happened) or, where it writes, `OutcomeUnknown`.
 """
@@ -20,6 +21,8 @@ from journal.records import (
     Appended,
     ConsumerOffset,
     DeadLetter,
+    NewNote,
+    Note,
     OffsetMove,
     ShardHead,
     Snapshot,
@@ -135,6 +138,34 @@ class DeadLetterStore(ABC):
         """What `consumer` set aside, by tag and offset, at most `limit`."""
 
 
+class NoteStore(ABC):
+    """Small documents for the management of what runs on this database, each under a kind and a name.
+
+    Kinds and names are any text of 1 to 512 bytes without NUL, payloads at most 1 MiB. Any method raises `InvalidName`
+    for what cannot be a kind or a name.
+    """
+
+    @abstractmethod
+    async def put(self, notes: Sequence[NewNote]) -> None:
+        """Insert or replace notes in one transaction, all of them except where the stored one has a higher epoch.
+
+        So whoever was overtaken by a newer epoch cannot overwrite what that one wrote; it is not told. What is replaced
+        gets the next revision; a note that is new, or was deleted, begins at 1.
+
+        Raises:
+            BadPayload: a payload is too large or no bytes, an epoch is not 0 to 2**63 - 1, or two of the notes have one
+                kind and name; nothing is written.
+        """
+
+    @abstractmethod
+    async def read(self, kinds: Sequence[str], prefix: str = "") -> list[Note]:
+        """The notes of these kinds whose names begin with `prefix`, by kind and name in the order of code points."""
+
+    @abstractmethod
+    async def delete(self, kind: str, names: Sequence[str]) -> None:
+        """Forget the notes of these names, where they exist, whatever their epochs."""
+
+
 class Transaction(ABC):
     """One database transaction, for a view's rows together with the offsets of what they were made from.
 
@@ -153,6 +184,33 @@ class Transaction(ABC):
     @abstractmethod
     async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
+
+    @abstractmethod
+    async def get_note(self, kind: str, name: str) -> Note | None:
+        """The note, which nobody else writes or deletes until this transaction ends; None if there is none.
+
+        What is not there cannot be kept from others everywhere: on PostgreSQL two transactions may both find None, and
+        the note of the one that commits last stays.
+
+        Raises:
+            InvalidName: as every method of `NoteStore`.
+        """
+
+    @abstractmethod
+    async def put_note(self, note: NewNote) -> None:
+        """Insert or replace a note when this transaction commits, whatever the stored epoch.
+
+        Raises:
+            BadPayload, InvalidName: as `NoteStore.put`.
+        """
+
+    @abstractmethod
+    async def delete_note(self, kind: str, name: str) -> None:
+        """Forget a note, if it exists, when this transaction commits.
+
+        Raises:
+            InvalidName: as every method of `NoteStore`.
+        """
 
     @abstractmethod
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
@@ -197,6 +255,11 @@ class Database(ABC):
     @abstractmethod
     def snapshots(self, journal: str) -> KeyValueStore:
         """The snapshot store beside an opened journal."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> NoteStore:
+        """Small documents of management."""
 
     @property
     @abstractmethod

@@ -124,6 +124,26 @@ class DeadLetter:
         object.__setattr__(self, "error", readable)
 
 
+class NewNote(NamedTuple):
+    """A small document to be kept under its kind and name; `epoch` is that of who writes it, 0 where nobody minds."""
+
+    kind: str
+    name: str
+    payload: bytes
+    epoch: int = 0
+
+
+class Note(NamedTuple):
+    """A note as it is kept: `revision` counts 1, 2, 3, … with each writing, `written_at` is the store's clock, UTC."""
+
+    kind: str
+    name: str
+    payload: bytes
+    epoch: int
+    revision: int
+    written_at: datetime
+
+
 class Column(NamedTuple):
     """A column of a view's table. `kind` is one of text, integer, real, boolean, bytes, time (with zone), decimal."""
 
@@ -156,20 +176,24 @@ def checked_name(name: str) -> str:
     return name
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: str, what: str = "entity key") -> str:
     """Return `key` if it can be an entity's key: a non-empty string of at most 512 bytes of UTF-8, without NUL.
+
+    Args:
+        key: the key.
+        what: what it is called in messages.
 
     Raises:
         InvalidName: it cannot.
     """
     if not isinstance(key, str):
-        raise InvalidName(f"entity key {key!r} is a {type(key).__name__}: keys are strings")
+        raise InvalidName(f"{what} {key!r} is a {type(key).__name__}: keys are strings")
     if not key or "\0" in key:
-        raise InvalidName(f"entity key {key!r}: keys are not empty and hold no NUL")
+        raise InvalidName(f"{what} {key!r}: keys are not empty and hold no NUL")
     try:
         size = len(key) if key.isascii() else len(key.encode())
     except UnicodeEncodeError as error:
-        raise InvalidName(f"entity key {key!r} is not valid Unicode text: {error.reason}") from None
+        raise InvalidName(f"{what} {key!r} is not valid Unicode text: {error.reason}") from None
     if size > MAX_KEY_BYTES:
-        raise InvalidName(f"entity key {key[:40]!r}… has {size} bytes: at most {MAX_KEY_BYTES}")
+        raise InvalidName(f"{what} {key[:40]!r}… has {size} bytes: at most {MAX_KEY_BYTES}")
     return key

@@ -6,7 +6,8 @@
 >>> await gate.reached(); gate.release()
 >>> faulty.always("heads", Fails(Unavailable("away")))    # every one, until `faulty.heal()`
 
-Operations: append, claim, heads, read_entity, read_shards, snapshot_get, snapshot_put, offsets_read, offsets_claim,
+Operations: append, claim, heads, read_entity, read_shards, snapshot_get, snapshot_put, notes_read, notes_put,
+notes_delete, offsets_read, offsets_claim,
 offsets_commit, begin (of a transaction), commit (of a transaction), create_table, open_journal.
 """
 
@@ -19,12 +20,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from journal.contract import Database, DeadLetterStore, JournalStore, KeyValueStore, OffsetStore, Transaction
+from journal.contract import Database, DeadLetterStore, JournalStore, KeyValueStore, NoteStore, OffsetStore, Transaction
 from journal.errors import Conflict, Fenced, JournalError, OutcomeUnknown, Unavailable
 from journal.records import (
     Append,
     Appended,
     ConsumerOffset,
+    NewNote,
+    Note,
     OffsetMove,
     ShardHead,
     Snapshot,
@@ -205,6 +208,10 @@ class FaultyDatabase(Database, Faults):
         return FaultySnapshots(self.inner.snapshots(journal), self)
 
     @property
+    def notes(self) -> NoteStore:
+        return FaultyNotes(self.inner.notes, self)
+
+    @property
     def offsets(self) -> OffsetStore:
         return FaultyOffsets(self.inner.offsets, self)
 
@@ -294,6 +301,26 @@ class FaultySnapshots(KeyValueStore):
 
     async def delete(self, key: str) -> None:
         await self.inner.delete(key)
+
+
+class FaultyNotes(NoteStore):
+    """Notes behind a plan of faults."""
+
+    def __init__(self, inner: NoteStore, faults: Faults) -> None:
+        self.inner = inner
+        self._faults = faults
+
+    async def put(self, notes: Sequence[NewNote]) -> None:
+        copied = tuple(notes)
+        await self._faults.meet("notes_put", lambda: self.inner.put(copied))
+
+    async def read(self, kinds: Sequence[str], prefix: str = "") -> list[Note]:
+        copied = tuple(kinds)
+        return await self._faults.meet("notes_read", lambda: self.inner.read(copied, prefix))
+
+    async def delete(self, kind: str, names: Sequence[str]) -> None:
+        copied = tuple(names)
+        await self._faults.meet("notes_delete", lambda: self.inner.delete(kind, copied))
 
 
 class FaultyOffsets(OffsetStore):

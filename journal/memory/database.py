@@ -10,6 +10,7 @@ from typing import Any
 from journal.contract import Database
 from journal.errors import WrongShardCount
 from journal.memory.events import MemoryJournal, MemorySnapshots
+from journal.memory.notes import MemoryNotes
 from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets
 from journal.memory.transaction import MemoryTables, MemoryTransaction
 from journal.names import checked_journal
@@ -36,6 +37,7 @@ class MemoryDatabase(Database):
         self._turn = WriteTurn("memory", hold_limit=transaction_limit, waiting_limit=waiting_limit)
         self._journals: dict[str, MemoryJournal] = {}
         self._snapshots: dict[str, MemorySnapshots] = {}
+        self._notes = MemoryNotes(self._turn, clock)
         self._offsets = MemoryOffsets(self._turn)
         self._dead_letters = MemoryDeadLetters(self._turn)
         self._tables = MemoryTables()
@@ -63,6 +65,11 @@ class MemoryDatabase(Database):
         return self._snapshots[journal]
 
     @property
+    def notes(self) -> MemoryNotes:
+        """See `Database.notes`."""
+        return self._notes
+
+    @property
     def offsets(self) -> MemoryOffsets:
         """See `Database.offsets`."""
         return self._offsets
@@ -81,7 +88,9 @@ class MemoryDatabase(Database):
         """
         hold = await self._turn.held(_nothing_to_roll_back)
         try:
-            transaction = MemoryTransaction(hold.check, self._tables, self._offsets, self._dead_letters, self._clock)
+            transaction = MemoryTransaction(
+                hold.check, self._tables, self._offsets, self._dead_letters, self._notes, self._clock
+            )
             yield transaction
             transaction.commit()
         finally:

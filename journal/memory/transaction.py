@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 from journal.contract import Transaction
 from journal.errors import JournalError, SchemaMismatch
+from journal.memory.notes import MemoryNotes, NoteChanges
 from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets, Place
-from journal.records import ConsumerOffset, DeadLetter, OffsetMove, TableSpec
+from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from journal.tables import checked_keys, checked_rows, checked_table, column_place
 
 Rows = dict[str, tuple[Any, ...]]
@@ -41,12 +42,14 @@ class MemoryTransaction(Transaction):
         tables: MemoryTables,
         offsets: MemoryOffsets,
         letters: MemoryDeadLetters,
+        notes: MemoryNotes,
         clock: Callable[[], datetime],
     ) -> None:
         self._check = check
         self._tables = tables
         self._offsets = offsets
         self._letters = letters
+        self._notes = NoteChanges(notes)
         self._clock = clock
         self._changed: dict[str, dict[str, tuple[Any, ...] | None]] = {}
         self._moved: dict[Place, ConsumerOffset] = {}
@@ -64,6 +67,21 @@ class MemoryTransaction(Transaction):
     async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Raise TypeError: there is no SQL here."""
         _no_sql()
+
+    async def get_note(self, kind: str, name: str) -> Note | None:
+        """See `Transaction.get_note`."""
+        self._check()
+        return self._notes.get(kind, name)
+
+    async def put_note(self, note: NewNote) -> None:
+        """See `Transaction.put_note`."""
+        self._check()
+        self._notes.put(note)
+
+    async def delete_note(self, kind: str, name: str) -> None:
+        """See `Transaction.delete_note`."""
+        self._check()
+        self._notes.delete(kind, name)
 
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `Transaction.move_offsets`."""
@@ -117,6 +135,7 @@ class MemoryTransaction(Transaction):
                     rows.pop(key, None)
                 else:
                     rows[key] = row
+        self._notes.keep()
         self._offsets.keep(self._moved)
         for letter in self._set_aside:
             self._letters.keep(letter, self._clock())

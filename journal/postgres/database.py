@@ -15,6 +15,7 @@ from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
 from journal.postgres.journal_store import PostgresJournal
 from journal.postgres.link import dial, warn_of_settings
+from journal.postgres.notes import PostgresNotes
 from journal.postgres.offsets import PostgresDeadLetters, PostgresOffsets
 from journal.postgres.options import PostgresOptions
 from journal.postgres.schema import Schema
@@ -36,6 +37,7 @@ class PostgresDatabase(Database):
         self._schema = schema
         self._pools = pools
         self._journals: dict[str, PostgresJournal] = {}
+        self._notes = PostgresNotes(schema.name, pools.others)
         self._offsets = PostgresOffsets(schema.name, pools.others)
         self._dead_letters = PostgresDeadLetters(schema.name, pools.others)
 
@@ -78,6 +80,11 @@ class PostgresDatabase(Database):
         if store is None:
             raise LookupError(f"journal {journal!r} was not opened: await database.journal(name, shard_count) first")
         return PostgresSnapshots(journal, store.shard_count, self._schema.name, self._pools.others)
+
+    @property
+    def notes(self) -> PostgresNotes:
+        """See `Database.notes`."""
+        return self._notes
 
     @property
     def offsets(self) -> PostgresOffsets:

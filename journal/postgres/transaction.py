@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 
 from journal.contract import Transaction
 from journal.errors import Fenced
+from journal.notes import checked_kind, checked_note_name, checked_notes
 from journal.postgres import offsets as offset_rows
 from journal.postgres.failures import DRIVER_ERRORS, of_user_statement
 from journal.postgres.link import Link
+from journal.postgres.notes import delete_notes, get_note, put_notes
 from journal.postgres.statements import statement
 from journal.postgres.values import storable
 from journal.postgres.view_tables import ViewStatements, as_put
-from journal.records import DeadLetter, OffsetMove, TableSpec
+from journal.records import DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from journal.tables import checked_rows
 
 T = TypeVar("T")
@@ -41,6 +43,21 @@ class PostgresTransaction(Transaction):
     async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """See `Transaction.fetch`."""
         return [tuple(row) for row in await self._run(self._connection.fetch(sql, *arguments))]
+
+    async def get_note(self, kind: str, name: str) -> Note | None:
+        """See `Transaction.get_note`."""
+        place = (checked_kind(kind), checked_note_name(name))
+        return await self._run(get_note(self._checked_link, self._schema, *place))
+
+    async def put_note(self, note: NewNote) -> None:
+        """See `Transaction.put_note`."""
+        notes = checked_notes([note])
+        await self._run(put_notes(self._checked_link, self._schema, notes, whatever_epoch=True))
+
+    async def delete_note(self, kind: str, name: str) -> None:
+        """See `Transaction.delete_note`."""
+        place = (checked_kind(kind), [checked_note_name(name)])
+        await self._run(delete_notes(self._checked_link, self._schema, *place))
 
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `Transaction.move_offsets`."""

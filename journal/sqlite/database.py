@@ -17,6 +17,7 @@ from journal.records import TableSpec
 from journal.sqlite.access import Access
 from journal.sqlite.connection import SqliteFile
 from journal.sqlite.events import SqliteJournal, SqliteSnapshots
+from journal.sqlite.notes import SqliteNotes
 from journal.sqlite.offsets import SqliteDeadLetters, SqliteOffsets
 from journal.sqlite.schema import migrations, upgrade
 from journal.sqlite.statements import SQL, script, statements
@@ -38,6 +39,7 @@ class SqliteDatabase(Database):
         self.url = url
         self._access = access
         self._journals: dict[str, SqliteJournal] = {}
+        self._notes = SqliteNotes(access)
         self._offsets = SqliteOffsets(access)
         self._dead_letters = SqliteDeadLetters(access)
 
@@ -91,6 +93,11 @@ class SqliteDatabase(Database):
         if journal not in self._journals:
             raise LookupError(f"journal {journal!r} was not opened: await database.journal(name, shard_count) first")
         return SqliteSnapshots(self._journals[journal], self._access)
+
+    @property
+    def notes(self) -> SqliteNotes:
+        """See `Database.notes`."""
+        return self._notes
 
     @property
     def offsets(self) -> SqliteOffsets:

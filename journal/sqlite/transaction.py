@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 from journal.contract import Transaction
 from journal.errors import JournalError
-from journal.records import DeadLetter, OffsetMove, TableSpec
+from journal.notes import checked_kind, checked_note_name, checked_notes
+from journal.records import DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from journal.sqlite import offsets
 from journal.sqlite.access import Access
 from journal.sqlite.connection import roll_back
+from journal.sqlite.notes import delete_notes, get_note, put_notes
 from journal.sqlite.tables import stored, stored_row, table_of
 from journal.sqlite.threads import Work
 from journal.tables import checked_keys, checked_rows, column_place
@@ -103,6 +105,18 @@ class SqliteTransaction(Transaction):
     async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """See `Transaction.fetch`. Times and decimals come as the text that SQLite keeps."""
         return await self._run(partial(_fetch, sql=_allowed(sql), arguments=_named(arguments)))
+
+    async def get_note(self, kind: str, name: str) -> Note | None:
+        """See `Transaction.get_note`."""
+        return await self._run(partial(get_note, kind=checked_kind(kind), name=checked_note_name(name)))
+
+    async def put_note(self, note: NewNote) -> None:
+        """See `Transaction.put_note`."""
+        await self._run(partial(put_notes, notes=checked_notes([note]), whatever_epoch=True))
+
+    async def delete_note(self, kind: str, name: str) -> None:
+        """See `Transaction.delete_note`."""
+        await self._run(partial(delete_notes, kind=checked_kind(kind), names=[checked_note_name(name)]))
 
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `Transaction.move_offsets`."""

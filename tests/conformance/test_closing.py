@@ -9,7 +9,7 @@ import pytest
 
 from journal.contract import Database
 from journal.errors import JournalError, Unavailable
-from journal.records import Append, Appended, Column, OffsetMove, Snapshot, TableSpec
+from journal.records import Append, Appended, Column, NewNote, OffsetMove, Snapshot, TableSpec
 from tests.conformance.conftest import SHARDS, Opener
 from tests.conformance.samples import append, appending, log
 
@@ -29,6 +29,7 @@ async def test_closing_at_once_from_two_tasks(database: Database) -> None:
 async def test_a_closed_database_says_so(database: Database) -> None:
     store = await database.journal("booking", SHARDS)
     snapshots, offsets, letters = database.snapshots("booking"), database.offsets, database.dead_letters
+    notes = database.notes
     await database.create_table(TABLE)
     await database.close()
     uses = [
@@ -41,6 +42,9 @@ async def test_a_closed_database_says_so(database: Database) -> None:
         store.heads(),
         store.read_entity("a", 1, 1),
         store.read_shards({0: 0}, 1),
+        notes.put([NewNote("control", "a", b"")]),
+        notes.read(["control"]),
+        notes.delete("control", ["a"]),
         snapshots.get("a"),
         snapshots.put(0, 1, Snapshot("a", 1, "State", 1, b"")),
         snapshots.delete("a"),

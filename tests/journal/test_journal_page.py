@@ -22,7 +22,7 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
 def test_the_page_names_the_columns_of_the_tables() -> None:
     schema = "".join(path.read_text() for path in (PAGE.parent.parent / "journal" / "sqlite" / "sql").rglob("*.sql"))
     rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", PAGE.read_text(), re.MULTILINE)
-    assert len(rows) == 7
+    assert len(rows) == 8
     for table, columns in rows:
         name = table.replace("booking_", "{journal}_")
         (body,) = re.findall(rf'CREATE TABLE (?:IF NOT EXISTS )?"?{re.escape(name)}"? \((.*?)\n\)', schema, re.DOTALL)

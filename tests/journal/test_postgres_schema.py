@@ -10,11 +10,12 @@ import pytest
 
 from journal.errors import InvalidName, SchemaMismatch, Unavailable, WrongShardCount
 from journal.postgres import PostgresDatabase, migrate, migrations, schema
-from journal.records import Column, DeadLetter, OffsetMove, Snapshot, TableSpec
+from journal.records import Column, DeadLetter, NewNote, OffsetMove, Snapshot, TableSpec
 from tests.conformance.samples import append, appending, log, written
 from tests.journal.postgres_store import SHARDS, opened, opened_store, session
 
 TABLE = TableSpec("view", "id", (Column("id", "text"), Column("n", "integer")), ("n",))
+NEWEST = len(migrations.migrations())
 
 
 async def test_programs_that_start_at_once_create_everything_once(postgres_url: str) -> None:
@@ -28,7 +29,9 @@ async def test_programs_that_start_at_once_create_everything_once(postgres_url: 
         for number in range(6):
             group.create_task(start(number))
     async with session(postgres_url) as observer:
-        assert await observer.fetch("SELECT version, name FROM aecorpy_schema") == [(1, "common_tables")]
+        assert await observer.fetch("SELECT version, name FROM aecorpy_schema ORDER BY version") == [
+            (step.version, step.name) for step in migrations.migrations()
+        ]
         assert await observer.fetch("SELECT * FROM aecorpy_journal") == [("booking", SHARDS)]
         assert await observer.fetchval("SELECT count(*) FROM booking_shard") == SHARDS
         assert await observer.fetchval("SELECT count(*) FROM pg_indexes WHERE tablename = 'view'") == 2
@@ -50,8 +53,10 @@ def later_program(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def become() -> None:
         later = (
             *migrations.migrations(),
-            migrations.Migration(2, "second", "CREATE TABLE {schema}.aecorpy_second (n int);", False),
-            migrations.Migration(3, "third", "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN third int;", True),
+            migrations.Migration(NEWEST + 1, "second", "CREATE TABLE {schema}.aecorpy_second (n int);", False),
+            migrations.Migration(
+                NEWEST + 2, "third", "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN third int;", True
+            ),
         )
         monkeypatch.setattr(migrations, "migrations", lambda: later)
         monkeypatch.setattr(schema, "migrations", lambda: later)
@@ -65,12 +70,14 @@ async def test_an_older_database_is_upgraded_with_all_its_journals(
     async with opened_store(postgres_url) as store:
         await written(store, appending("a", 1))
     later_program()
-    with pytest.raises(SchemaMismatch, match=r"has version 1, this program needs 3.*migrate=False"):
+    with pytest.raises(SchemaMismatch, match=rf"has version {NEWEST}, this program needs {NEWEST + 2}.*migrate=False"):
         await PostgresDatabase.open(postgres_url, migrate=False)
     await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     async with opened(postgres_url, migrate=False) as database, session(postgres_url) as observer:
         assert len(await log(await database.journal("booking", SHARDS))) == 1
-        assert await observer.fetch("SELECT version FROM aecorpy_schema ORDER BY version") == [(1,), (2,), (3,)]
+        assert await observer.fetchval("SELECT array_agg(version ORDER BY version) FROM aecorpy_schema") == [
+            *range(1, NEWEST + 3)
+        ]
         assert await observer.fetch("SELECT n FROM aecorpy_second") == []
         assert await observer.fetch("SELECT third FROM booking_snapshot") == []
 
@@ -83,7 +90,7 @@ async def test_an_upgrade_that_fails_changes_nothing(postgres_url: str, later_pr
         later_program()
         with pytest.raises(Unavailable, match="third"):
             await PostgresDatabase.open(postgres_url)
-        assert await obstacle.fetch("SELECT version FROM aecorpy_schema") == [(1,)]
+        assert await obstacle.fetchval("SELECT max(version) FROM aecorpy_schema") == NEWEST
         assert await obstacle.fetchval("SELECT to_regclass('aecorpy_second')") is None
 
 
@@ -200,6 +207,14 @@ async def _use_everything(url: str) -> None:
         for seq_nr in (1, 2):
             await snapshots.put(0, 1, Snapshot("a", seq_nr, "State", 1, b""))
         await snapshots.delete("a")
+        for _ in range(2):
+            await database.notes.put([NewNote("control", "view", b"")])
+            async with database.transaction() as transaction:
+                assert await transaction.get_note("control", "view") is not None
+                await transaction.put_note(NewNote("control", "view", b""))
+                await transaction.delete_note("control", "other")
+        assert [note.revision for note in await database.notes.read(["control"])] == [4]
+        await database.notes.delete("control", ["view"])
         for epoch in (1, 2):
             await database.offsets.claim("view", ["tag"], epoch)
         for number in (1, 2):

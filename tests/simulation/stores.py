@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from journal.contract import Database, Transaction
 from journal.errors import OutcomeUnknown, Unavailable
-from journal.records import DeadLetter, OffsetMove, TableSpec
+from journal.records import DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import StoreOutcomeUnknown, StoreUnavailable
 from sharding.store.records import Allocation, Deployment, Hosting, Member, Picture, Seat
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 _JOURNAL_ERRORS: Final = Errors(Unavailable, OutcomeUnknown)
 _CLUSTER_ERRORS: Final = Errors(StoreUnavailable, StoreOutcomeUnknown)
-_READS: Final = frozenset({"heads", "read_entity", "read_shards", "snapshot_get", "offsets_read"})
+_READS: Final = frozenset({"heads", "read_entity", "read_shards", "snapshot_get", "notes_read", "offsets_read"})
 
 
 class SimClusterStore(ClusterStore):
@@ -229,6 +229,15 @@ class _ServedTransaction(Transaction):
 
     async def fetch(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         return await self._session.call(lambda inner: inner.fetch(sql, *arguments))
+
+    async def get_note(self, kind: str, name: str) -> Note | None:
+        return await self._session.call(lambda inner: inner.get_note(kind, name))
+
+    async def put_note(self, note: NewNote) -> None:
+        await self._session.call(lambda inner: inner.put_note(note))
+
+    async def delete_note(self, kind: str, name: str) -> None:
+        await self._session.call(lambda inner: inner.delete_note(kind, name))
 
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         copied = tuple(moves)

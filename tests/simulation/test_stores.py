@@ -9,7 +9,7 @@ import pytest
 
 from journal.contract import JournalStore
 from journal.errors import Fenced, OutcomeUnknown, Unavailable
-from journal.records import Column, OffsetMove, TableSpec
+from journal.records import Column, NewNote, OffsetMove, TableSpec
 from sharding.store.errors import LeaseLost, StoreOutcomeUnknown, StoreUnavailable
 from sharding.store.records import UP, Allocation, Deployment, Seat
 from tests.conformance.samples import append, appending, log, places, written
@@ -224,6 +224,28 @@ def test_a_transaction_commits_its_rows_with_its_offsets(play: Play) -> None:
         assert [row async for row in database.scan(TABLE)] == [("a1", 1)]
         assert (await database.offsets.read("view"))["booking-0"].offset == 3
         assert await database.dead_letters.list("view") == []
+
+    play(scenario)
+
+
+def test_notes_are_kept_at_the_server(play: Play) -> None:
+    async def scenario(world: World, ports: Ports) -> None:
+        notes, before = ports.database.notes, world.loop.now
+        await notes.put([NewNote("control", "view", b"paused")])
+        assert world.loop.now > before
+        async with ports.database.transaction() as transaction:
+            note = await transaction.get_note("control", "view")
+            assert note is not None
+            await transaction.put_note(NewNote("control", "view", note.payload + b" again"))
+            await transaction.delete_note("control", "other")
+        assert [(note.payload, note.revision) for note in await notes.read(["control"])] == [(b"paused again", 2)]
+        world.store_loses_after(1.0)
+        with pytest.raises(OutcomeUnknown):
+            await notes.delete("control", ["view"])
+        assert await notes.read(["control"]) == []
+        world.store_away(1)
+        with pytest.raises(Unavailable):
+            await notes.read(["control"])
 
     play(scenario)
 
