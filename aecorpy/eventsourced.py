@@ -10,6 +10,9 @@ Commands that meet any other phase than READY wait, in order. A command runs on 
 even while their events are being committed; its own answer waits behind theirs (`Pending`). So a hot entity is not
 limited to one command per disk flush, nobody is told of a state that is not committed, and when a commit fails all
 behind it fail.
+
+A command with a cause, sent by a process manager, appends once: when it comes again it gets the answer that it got, as
+soon as its events are committed. What appended nothing left no trace, and is run again.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorExitRequest
 
+from aecorpy.causes import Causes, caused_events, other_command
 from aecorpy.errors import (
     AecorError,
     Conflict,
@@ -37,8 +41,8 @@ from aecorpy.errors import (
 )
 from aecorpy.messages import Answer, Command, CommandEnded, Pending, Recovered, Refused
 from aecorpy.recovery import Recovery
-from journal.errors import BadPayload
-from journal.records import Append, Appended, Snapshot
+from aecorpy.snapshots import Snapshots
+from journal.records import Append, Appended
 from sharding.actors import Outcome
 from sharding.messages import Passivate, Retire, ShardLost, StillBusy
 
@@ -92,14 +96,15 @@ class EntityRuntime:
         self.epoch = epoch
         self.clock = clock
         self._journal = journal
-        self._snapshots = snapshots
-        self._recovery = Recovery(behaviour, journal, snapshots)
+        self._snapshots = Snapshots(behaviour, snapshots)
+        self._recovery = Recovery(behaviour, journal, self._snapshots)
         self._engine = engine
         self._limits = limits
         self._shard_address = shard_address
         self._tell = engine.tell
         self._time = engine.loop.time
         self._retiring: set[Entity[Any, Any]] = set()
+        self._causes: dict[Entity[Any, Any], Causes] = {}  # of those only that process managers sent commands
         self._handlers: dict[type, Callable[[Any, Any, Any], None]] = {
             Command: self._on_command,
             CommandEnded: self._on_command_ended,
@@ -160,6 +165,8 @@ class EntityRuntime:
             return
         spec = command.spec
         before = (entity._state, entity._seq_nr)
+        if command.cause is not None and self._is_repeated(entity, command, sender, before):
+            return
         value: Any = None
         error: BaseException | None = None
         try:
@@ -186,6 +193,34 @@ class EntityRuntime:
     ) -> None:
         entity._phase = RUNNING
         entity.pipe_to_self(running, partial(CommandEnded, command, sender, before))
+
+    # --- repetition
+
+    def _is_repeated(self, entity: Entity[Any, Any], command: Command, sender: Any, before: tuple[Any, int]) -> bool:
+        """Whether there may be events of the command's cause already; then it is answered from here on."""
+        causes = self._causes.get(entity)
+        if command.cause is None or causes is None or causes.is_new(command.cause):
+            return False
+        for pending in entity._pending or ():
+            if pending.caused is not None and pending.caused.cause == command.cause:
+                answer = pending.answer
+                if pending.caused.spec is not command.spec:
+                    answer = Refused(other_command(self.behaviour.name, entity.key, command, pending.caused.spec.name))
+                entity._pending.append(Pending(sender, answer, False, None))  # type: ignore[union-attr]
+                return True
+        self._start_task(entity, self._once(entity, command, causes), command, sender, before)
+        return True
+
+    async def _once(self, entity: Entity[Any, Any], command: Command, causes: Causes) -> Any:
+        """What the command answered when its events were appended; only if there are none is it run."""
+        assert command.cause is not None, "only commands with a cause come here"
+        answered = await self._recovery.answered(entity.key, command.cause, causes)
+        if answered is None:
+            return await command.spec.method(entity, *command.args, **command.kwargs)
+        name, reply = answered
+        if name != command.spec.name:
+            raise other_command(self.behaviour.name, entity.key, command, name)
+        return self.behaviour.replies[name].decode(reply)
 
     def _on_command_ended(self, entity: Entity[Any, Any], ended: CommandEnded, _: Any) -> None:
         if entity._phase == RUNNING_BROKEN:
@@ -243,17 +278,24 @@ class EntityRuntime:
         appended: list[Any],
     ) -> JournalError | None:
         seq_nr = before[1]
+        caused = None if command.cause is None else command
         try:
-            events = self._journal.encode(appended, command.metadata)
+            if caused is None:
+                events = self._journal.encode(appended, command.metadata)
+            else:
+                codec = self.behaviour.replies[command.spec.name]
+                events = caused_events(self._journal, command, appended, value, codec)
             self._journal.submit(
                 Append(self.shard, self.epoch, entity.key, seq_nr + 1, events), partial(self._on_outcome, entity)
             )
         except JournalError as error:
             return error
+        if command.cause is not None:
+            self._causes.setdefault(entity, Causes()).add(command.cause, seq_nr + 1)
         snapshotting = self.behaviour.snapshotting
         due = snapshotting is not None and snapshotting.is_due(seq_nr, entity._seq_nr)
-        snapshot = (entity._seq_nr, entity._state) if due else None
-        pending = Pending(sender, Answer(value), True, snapshot)
+        snapshot = (entity._seq_nr, entity._state, self._packed_causes(entity)) if due else None
+        pending = Pending(sender, Answer(value), True, snapshot, caused)
         if entity._pending is None:
             entity._pending = [pending]
         else:
@@ -306,20 +348,16 @@ class EntityRuntime:
         if entity._phase == BROKEN and entity._pending is None:
             self._start_recovery(entity)
 
-    def _save_snapshot(self, entity: Entity[Any, Any], seq_nr: int, state: Any) -> None:
-        codec = self.behaviour.snapshot_codec
-        if codec is None or state is None:
-            return
+    def _packed_causes(self, entity: Entity[Any, Any]) -> bytes:
+        causes = self._causes.get(entity)
+        return b"" if causes is None else causes.pack()
+
+    def _save_snapshot(self, entity: Entity[Any, Any], seq_nr: int, state: Any, causes: bytes) -> None:
         if entity.running_tasks > (entity._phase in (RUNNING, RUNNING_BROKEN)):
             return  # the last snapshot is still on its way: at a slow store they must not pile up, the next one will do
-        try:
-            snapshot = Snapshot(entity.key, seq_nr, *codec.encode(state))
-        except BadPayload:
-            _log.exception(
-                "%s %r: its snapshot cannot be stored, recovery goes without", self.behaviour.name, entity.key
-            )
-            return
-        entity.pipe_to_self(self._snapshots.put(self.shard, self.epoch, snapshot))
+        snapshot = self._snapshots.encode(entity.key, seq_nr, state, causes)
+        if snapshot is not None:
+            entity.pipe_to_self(self._snapshots.put(self.shard, self.epoch, snapshot))
 
     def _on_snapshot_kept(self, entity: Entity[Any, Any], outcome: Outcome[None], _: Any) -> None:
         if outcome.error is not None:
@@ -335,7 +373,11 @@ class EntityRuntime:
     def _on_recovered(self, entity: Entity[Any, Any], recovered: Recovered, _: Any) -> None:
         error = recovered.outcome.error
         if error is None:
-            entity._state, entity._seq_nr = recovered.outcome.value
+            entity._state, entity._seq_nr, causes = recovered.outcome.value
+            if causes is not None:
+                self._causes[entity] = causes
+            else:
+                self._causes.pop(entity, None)  # there were some, but their events were not committed
             entity._phase = READY
             self._run_waiting(entity)
             return
@@ -371,6 +413,7 @@ class EntityRuntime:
 
     def _on_exit(self, entity: Entity[Any, Any], _: Any, __: Any) -> None:
         self._retiring.discard(entity)
+        self._causes.pop(entity, None)
         for _command, sender in entity._stash or ():
             text = f"{self.behaviour.name} {entity.key!r} was stopped before the command was started: try again"
             self._tell(sender, Refused(ShardMoved(text)))

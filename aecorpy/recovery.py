@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aecorpy.errors import BadPayload, ImpossibleEvent, RecoveryFailed
+from aecorpy.causes import Causes
+from aecorpy.errors import BadPayload, CorruptRecord, ImpossibleEvent, RecoveryFailed
+from journal.metadata import Cause, Metadata, has_cause
 
 if TYPE_CHECKING:
     from aecorpy.behaviour import Behaviour
-    from journal.contract import KeyValueStore
+    from aecorpy.snapshots import Snapshots
     from journal.events import EntityEvent, EventJournal
+    from journal.records import StoredEvent
 
-_log = logging.getLogger(__name__)
+_PAGE = 100
+
+
+class Found(NamedTuple):
+    """What is stored of an entity: state, version and, if process managers sent it commands, their causes."""
+
+    state: Any
+    seq_nr: int
+    causes: Causes | None
 
 
 class Recovery:
@@ -23,24 +34,28 @@ class Recovery:
         journal, snapshots: what is stored.
     """
 
-    def __init__(self, behaviour: Behaviour[Any], journal: EventJournal[Any], snapshots: KeyValueStore) -> None:
+    def __init__(self, behaviour: Behaviour[Any], journal: EventJournal[Any], snapshots: Snapshots) -> None:
         self._behaviour = behaviour
         self._journal = journal
         self._snapshots = snapshots
 
-    async def state_of(self, key: str) -> tuple[Any, int]:
-        """The state of entity `key` and its version.
+    async def state_of(self, key: str) -> Found:
+        """The state of entity `key`.
 
         Raises:
             CorruptRecord: an event cannot be read.
             RecoveryFailed: an event cannot be folded, or is missing.
             Unavailable: the journal cannot be reached.
         """
-        state, seq_nr = await self._from_snapshot(key)
+        state, seq_nr, causes = await self._snapshots.get(key) or (self._behaviour.fold.initial, 0, None)
         async for event in self._journal.read(key, seq_nr + 1):
             seq_nr += 1
             state = self._after(state, event, seq_nr)
-        return state, seq_nr
+            if event.raw_metadata and has_cause(event.raw_metadata):
+                if causes is None:
+                    causes = Causes()
+                self._add(causes, event, seq_nr)
+        return Found(state, seq_nr, causes)
 
     def _after(self, state: Any, event: EntityEvent[Any], seq_nr: int) -> Any:
         name, key = self._behaviour.name, event.entity_key
@@ -53,12 +68,45 @@ class Recovery:
         except Exception as error:
             raise RecoveryFailed(name, key, seq_nr, f"the fold raised {type(error).__name__}: {error}") from error
 
-    async def _from_snapshot(self, key: str) -> tuple[Any, int]:
-        codec = self._behaviour.snapshot_codec
-        snapshot = None if codec is None else await self._snapshots.get(key)
-        if codec is not None and snapshot is not None:
-            try:
-                return codec.decode(snapshot.type_name, snapshot.version, snapshot.payload), snapshot.seq_nr
-            except BadPayload as error:
-                _log.warning("%s %r: snapshot unreadable, all events are read: %s", self._behaviour.name, key, error)
-        return self._behaviour.fold.initial, 0
+    def _add(self, causes: Causes, event: EntityEvent[Any], seq_nr: int) -> None:
+        try:
+            cause = event.metadata.cause
+        except BadPayload as error:
+            raise RecoveryFailed(self._behaviour.name, event.entity_key, seq_nr, str(error)) from error
+        if cause is not None:
+            causes.add(cause, seq_nr)
+
+    async def answered(self, key: str, cause: Cause, causes: Causes) -> tuple[str, bytes] | None:
+        """The command of entity `key` that has committed events of `cause`, and its reply, encoded; None if none has.
+
+        Raises:
+            CorruptRecord: an event's metadata cannot be read.
+            Unavailable: the journal cannot be reached.
+        """
+        near = causes.near(cause)
+        for start, end in ((near, None), (1, near)):
+            async for record in self._records(key, start, end):
+                if record.metadata and has_cause(record.metadata):
+                    metadata = self._metadata(record)
+                    if metadata.cause == cause and metadata.answered is not None:
+                        causes.found(cause, record.seq_nr)
+                        return metadata.answered
+        return None
+
+    async def _records(self, key: str, start: int, end: int | None) -> AsyncIterator[StoredEvent]:
+        """The events of `key` from `start` on, before `end`, as they are stored."""
+        while end is None or start < end:
+            limit = _PAGE if end is None else min(_PAGE, end - start)
+            records = await self._journal.store.read_entity(key, start, limit)
+            for record in records:
+                yield record
+            if len(records) < limit:
+                return
+            start = records[-1].seq_nr + 1
+
+    def _metadata(self, record: StoredEvent) -> Metadata:
+        try:
+            return Metadata.decode(record.metadata)
+        except BadPayload as error:
+            place = (record.shard, record.offset, record.key, record.seq_nr, record.type_name)
+            raise CorruptRecord(f"{self._journal.name}_event", *place, str(error)) from error

@@ -12,6 +12,7 @@ from aecorpy.behaviour import Behaviour
 from aecorpy.messages import Answer, Command, Refused
 from journal.codec import PayloadCodec
 from journal.errors import BadPayload, JournalError
+from journal.metadata import Cause
 
 _ANSWER, _REJECTION, _ERROR = range(3)
 _PLAIN: Final = (str, int, float, bool, bytes, type(None))
@@ -39,12 +40,15 @@ class CommandWire:
     def pack(self, command: Command) -> bytes:
         """A command; its deadline goes as what is left of it.
 
+        A cause is one part more, so that a node which knows of none refuses the command instead of running it twice.
+
         Raises:
             BadPayload: an argument does not fit its annotation.
         """
         name = command.spec.name
         arguments = self._behaviour.arguments[name].encode(*command.args, **command.kwargs)
-        return _packed((name, command.expires_at - self._time(), command.metadata, arguments))
+        cause = () if command.cause is None else (command.cause,)
+        return _packed((name, command.expires_at - self._time(), command.metadata, arguments, *cause))
 
     def unpack(self, payload: bytes) -> Command:
         """The command in `payload`.
@@ -52,11 +56,16 @@ class CommandWire:
         Raises:
             BadPayload: it is none of this type's.
         """
-        name, left, metadata, arguments = _parts(payload, (str, float, bytes, bytes))
+        parts = _parts(payload)
+        if [type(part) for part in parts[:4]] != [str, float, bytes, bytes] or len(parts) > 5:
+            raise _unreadable()
+        name, left, metadata, arguments, *rest = parts
+        cause = Cause.of(rest[0]) if rest else None
         spec = self._behaviour.commands.get(name)
         if spec is None:
             raise BadPayload(f"{self._behaviour.name} has no command {name!r} on this node")
-        return Command(spec, (), self._behaviour.arguments[name].decode(arguments), metadata, self._time() + left)
+        kwargs = self._behaviour.arguments[name].decode(arguments)
+        return Command(spec, (), kwargs, metadata, self._time() + left, cause)
 
     def pack_reply(self, asked: Command, reply: Any) -> bytes:
         """What the entity answered to `asked`."""
@@ -75,7 +84,7 @@ class CommandWire:
         Raises:
             BadPayload: it is none.
         """
-        kind, *rest = _parts(payload, None)
+        kind, *rest = _parts(payload)
         if kind == _ANSWER and len(rest) == 1:
             return Answer(self._behaviour.replies[asked.spec.name].decode(rest[0]))
         return Refused(unpack_error(kind, rest, self._behaviour.rejections))
@@ -115,7 +124,7 @@ class MessageWire:
         Raises:
             BadPayload: it is none.
         """
-        kind, *rest = _parts(payload, None)
+        kind, *rest = _parts(payload)
         if kind == _ANSWER and len(rest) == 1:
             return rest[0]
         if kind == _REJECTION and len(rest) == 3:
@@ -173,14 +182,12 @@ def _packed(value: Any) -> bytes:
     return packed
 
 
-def _parts(payload: bytes, kinds: tuple[type, ...] | None) -> list[Any]:
+def _parts(payload: bytes) -> list[Any]:
     try:
         parts = msgpack.unpackb(payload, strict_map_key=False)
     except Exception as error:  # msgpack raises many kinds, and all mean the same
         raise BadPayload(f"bytes from another node cannot be read: {error!r}") from error
     if not isinstance(parts, list) or not parts:
-        raise _unreadable()
-    if kinds is not None and [type(part) for part in parts] != list(kinds):
         raise _unreadable()
     return parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -11,6 +12,34 @@ from journal.errors import BadPayload
 
 MAX_METADATA_BYTES = 16_384
 _NONE: Mapping[str, str] = {}
+_CAUSE = "e"
+_CAUSE_FIRST: bytes = msgpack.packb(_CAUSE)
+
+
+class Cause(NamedTuple):
+    """The event that led to a command: what makes a process manager's command have its effect once.
+
+    Args:
+        consumer: the process manager's name.
+        tag, offset: the event's place.
+        number: the how-manyth command that the event leads to at the same entity, from 1.
+    """
+
+    consumer: str
+    tag: str
+    offset: int
+    number: int
+
+    @classmethod
+    def of(cls, parts: Any) -> Cause:
+        """The cause made of `parts`, as they come out of msgpack.
+
+        Raises:
+            BadPayload: they are no cause.
+        """
+        if not isinstance(parts, list | tuple) or [type(part) for part in parts] != [str, str, int, int]:
+            raise BadPayload(f"{parts!r} is no cause of a command")
+        return cls(*parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +51,27 @@ class Metadata:
         correlation_id: what larger conversation the command belongs to.
         causation_id: what led to the command, such as the event that a process manager reacted to.
         extra: the program's own names and values.
+        cause: the event that led to the command, if a process manager sent it.
+        answered: with a cause, on the first event of a command: the command's name and its reply, encoded.
     """
 
     command_id: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    cause: Cause | None = None
+    answered: tuple[str, bytes] | None = None
 
     def encode(self) -> bytes:
         """The bytes to store; empty when there is nothing to say.
 
         Raises:
-            BadPayload: a value is not text, or all together are over 16 KiB.
+            BadPayload: a value is not text, or all together are over 16 KiB, the reply not counted.
         """
-        named = {"c": self.command_id, "r": self.correlation_id, "a": self.causation_id}
-        fields: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+        # The cause stands first, so that whoever looks for one sees at the third byte that there is none.
+        named = {"c": self.command_id, "r": self.correlation_id, "a": self.causation_id, "p": self.answered}
+        fields: dict[str, object] = {} if self.cause is None else {_CAUSE: self.cause}
+        fields.update({name: value for name, value in named.items() if value is not None})
         if not self._is_text():
             raise BadPayload(f"metadata {self!r}: all names and values must be text")
         if self.extra:
@@ -47,8 +82,9 @@ class Metadata:
             packed: bytes = msgpack.packb(fields)
         except (UnicodeEncodeError, ValueError) as error:
             raise BadPayload(f"metadata {self!r} cannot be encoded: {error}") from error
-        if len(packed) > MAX_METADATA_BYTES:
-            raise BadPayload(f"metadata has {len(packed)} bytes, at most {MAX_METADATA_BYTES} are kept")
+        size = len(packed) - (0 if self.answered is None else len(self.answered[1]))
+        if size > MAX_METADATA_BYTES:
+            raise BadPayload(f"metadata has {size} bytes, at most {MAX_METADATA_BYTES} are kept")
         return packed
 
     @classmethod
@@ -62,8 +98,16 @@ class Metadata:
             return NO_METADATA
         try:
             fields = msgpack.unpackb(data)
-            found = cls(fields.get("c"), fields.get("r"), fields.get("a"), fields.get("x", _NONE))
-        except (ValueError, AttributeError, msgpack.UnpackException) as error:
+            cause, answered = fields.get(_CAUSE), fields.get("p")
+            found = cls(
+                fields.get("c"),
+                fields.get("r"),
+                fields.get("a"),
+                fields.get("x", _NONE),
+                None if cause is None else Cause.of(cause),
+                None if answered is None else _answered(*answered),
+            )
+        except (ValueError, AttributeError, TypeError, msgpack.UnpackException) as error:
             raise BadPayload(f"metadata cannot be read: {error}") from error
         if not found._is_text():
             raise BadPayload(f"metadata cannot be read: {found!r} holds something else than text")
@@ -74,6 +118,17 @@ class Metadata:
         if not all(one is None or isinstance(one, str) for one in ids) or not isinstance(self.extra, Mapping):
             return False
         return all(isinstance(name, str) and isinstance(text, str) for name, text in self.extra.items())
+
+
+def has_cause(data: bytes) -> bool:
+    """Whether the metadata stored as `data` names a cause; costs next to nothing."""
+    return data[1:3] == _CAUSE_FIRST
+
+
+def _answered(command: str, reply: bytes) -> tuple[str, bytes]:
+    if not isinstance(command, str) or not isinstance(reply, bytes):
+        raise TypeError(f"{command!r} and {reply!r} are no command and its reply")
+    return command, reply
 
 
 NO_METADATA = Metadata()
