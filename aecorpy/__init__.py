@@ -34,12 +34,13 @@ from aecorpy.errors import (
 from aecorpy.fold import Fold, Folded, Impossible, Next
 from aecorpy.heap import settle_heap
 from aecorpy.node import ClusterNode
+from aecorpy.process_manager import Commands, ProcessManager
 from aecorpy.projection import ForeignSink, Retry, SetAside, SqlView, Stop, Table, TableView, Versioned
 from aecorpy.refs import ActorRefs, EntityRefs
 from aecorpy.snapshotting import Snapshotting
 from journal.codec import event, snapshot, upcast
 from journal.events import EntityEvent
-from journal.metadata import Metadata
+from journal.metadata import Cause, Metadata
 from journal.tagging import EventTag, Tagging
 from sharding.settings import ClusterSettings
 
@@ -51,10 +52,12 @@ __all__ = [
     "BadPayload",
     "Behaviour",
     "BlockingNode",
+    "Cause",
     "ClusterNode",
     "ClusterSettings",
     "ClusterStoreError",
     "CommandFailed",
+    "Commands",
     "Committable",
     "Conflict",
     "ConsumerId",
@@ -80,6 +83,7 @@ __all__ = [
     "NodeStopping",
     "OutcomeUnknown",
     "Overloaded",
+    "ProcessManager",
     "RecoveryFailed",
     "Rejection",
     "Retry",

@@ -103,9 +103,7 @@ def caused_events(
     return journal.encode(events[:1], first.encode()) + journal.encode(events[1:], rest.encode())
 
 
-def other_command(entity: str, key: str, command: Command, before: str) -> CommandFailed:
-    """The error of a command whose cause led to another command before."""
-    text = (
-        f"{command.cause} led to {before!r} here before: what reacts to an event must do the same when it comes again"
-    )
-    return CommandFailed(entity, key, command.spec.name, text)
+def other_command(entity: str, key: str, command: str, event: str, before: str) -> CommandFailed:
+    """The error of `command` where the same event led to the command `before` the last time."""
+    text = f"event {event} led to {before!r} here before: what reacts to an event must do the same when it comes again"
+    return CommandFailed(entity, key, command, text)

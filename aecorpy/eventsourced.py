@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from thespian.actors import ActorExitRequest
 
-from aecorpy.causes import Causes, caused_events, other_command
+from aecorpy.causes import caused_events
 from aecorpy.errors import (
     AecorError,
     Conflict,
@@ -41,6 +41,7 @@ from aecorpy.errors import (
 )
 from aecorpy.messages import Answer, Command, CommandEnded, Pending, Recovered, Refused
 from aecorpy.recovery import Recovery
+from aecorpy.repetitions import Repetitions
 from aecorpy.snapshots import Snapshots
 from journal.records import Append, Appended
 from sharding.actors import Outcome
@@ -104,7 +105,7 @@ class EntityRuntime:
         self._tell = engine.tell
         self._time = engine.loop.time
         self._retiring: set[Entity[Any, Any]] = set()
-        self._causes: dict[Entity[Any, Any], Causes] = {}  # of those only that process managers sent commands
+        self._repetitions = Repetitions(behaviour, self._recovery)
         self._handlers: dict[type, Callable[[Any, Any, Any], None]] = {
             Command: self._on_command,
             CommandEnded: self._on_command_ended,
@@ -165,7 +166,8 @@ class EntityRuntime:
             return
         spec = command.spec
         before = (entity._state, entity._seq_nr)
-        if command.cause is not None and self._is_repeated(entity, command, sender, before):
+        if command.cause is not None and self._repetitions.may_be(entity, command.cause):
+            self._repeat(entity, command, sender, before)
             return
         value: Any = None
         error: BaseException | None = None
@@ -194,33 +196,14 @@ class EntityRuntime:
         entity._phase = RUNNING
         entity.pipe_to_self(running, partial(CommandEnded, command, sender, before))
 
-    # --- repetition
-
-    def _is_repeated(self, entity: Entity[Any, Any], command: Command, sender: Any, before: tuple[Any, int]) -> bool:
-        """Whether there may be events of the command's cause already; then it is answered from here on."""
-        causes = self._causes.get(entity)
-        if command.cause is None or causes is None or causes.is_new(command.cause):
-            return False
-        for pending in entity._pending or ():
-            if pending.caused is not None and pending.caused.cause == command.cause:
-                answer = pending.answer
-                if pending.caused.spec is not command.spec:
-                    answer = Refused(other_command(self.behaviour.name, entity.key, command, pending.caused.spec.name))
-                entity._pending.append(Pending(sender, answer, False, None))  # type: ignore[union-attr]
-                return True
-        self._start_task(entity, self._once(entity, command, causes), command, sender, before)
-        return True
-
-    async def _once(self, entity: Entity[Any, Any], command: Command, causes: Causes) -> Any:
-        """What the command answered when its events were appended; only if there are none is it run."""
-        assert command.cause is not None, "only commands with a cause come here"
-        answered = await self._recovery.answered(entity.key, command.cause, causes)
-        if answered is None:
-            return await command.spec.method(entity, *command.args, **command.kwargs)
-        name, reply = answered
-        if name != command.spec.name:
-            raise other_command(self.behaviour.name, entity.key, command, name)
-        return self.behaviour.replies[name].decode(reply)
+    def _repeat(self, entity: Entity[Any, Any], command: Command, sender: Any, before: tuple[Any, int]) -> None:
+        """Answer a command that may have appended its events before, or run it if it has not."""
+        pending = entity._pending
+        answer = self._repetitions.uncommitted(entity, command)
+        if answer is None or pending is None:
+            self._start_task(entity, self._repetitions.once(entity, command), command, sender, before)
+        else:
+            pending.append(Pending(sender, answer, False, None))
 
     def _on_command_ended(self, entity: Entity[Any, Any], ended: CommandEnded, _: Any) -> None:
         if entity._phase == RUNNING_BROKEN:
@@ -291,10 +274,10 @@ class EntityRuntime:
         except JournalError as error:
             return error
         if command.cause is not None:
-            self._causes.setdefault(entity, Causes()).add(command.cause, seq_nr + 1)
+            self._repetitions.add(entity, command.cause, seq_nr + 1)
         snapshotting = self.behaviour.snapshotting
         due = snapshotting is not None and snapshotting.is_due(seq_nr, entity._seq_nr)
-        snapshot = (entity._seq_nr, entity._state, self._packed_causes(entity)) if due else None
+        snapshot = (entity._seq_nr, entity._state, self._repetitions.packed(entity)) if due else None
         pending = Pending(sender, Answer(value), True, snapshot, caused)
         if entity._pending is None:
             entity._pending = [pending]
@@ -348,10 +331,6 @@ class EntityRuntime:
         if entity._phase == BROKEN and entity._pending is None:
             self._start_recovery(entity)
 
-    def _packed_causes(self, entity: Entity[Any, Any]) -> bytes:
-        causes = self._causes.get(entity)
-        return b"" if causes is None else causes.pack()
-
     def _save_snapshot(self, entity: Entity[Any, Any], seq_nr: int, state: Any, causes: bytes) -> None:
         if entity.running_tasks > (entity._phase in (RUNNING, RUNNING_BROKEN)):
             return  # the last snapshot is still on its way: at a slow store they must not pile up, the next one will do
@@ -374,10 +353,7 @@ class EntityRuntime:
         error = recovered.outcome.error
         if error is None:
             entity._state, entity._seq_nr, causes = recovered.outcome.value
-            if causes is not None:
-                self._causes[entity] = causes
-            else:
-                self._causes.pop(entity, None)  # there were some, but their events were not committed
+            self._repetitions.recovered(entity, causes)
             entity._phase = READY
             self._run_waiting(entity)
             return
@@ -413,7 +389,7 @@ class EntityRuntime:
 
     def _on_exit(self, entity: Entity[Any, Any], _: Any, __: Any) -> None:
         self._retiring.discard(entity)
-        self._causes.pop(entity, None)
+        self._repetitions.recovered(entity, None)
         for _command, sender in entity._stash or ():
             text = f"{self.behaviour.name} {entity.key!r} was stopped before the command was started: try again"
             self._tell(sender, Refused(ShardMoved(text)))

@@ -402,6 +402,7 @@ class ClusterNode:
         """
         checked_name(snake_case(name))
         projection.check()
+        projection.bind(self.refs)
         journal = self.journal(projection.entity)
         tags = ranges(projection.entity.tagging.tags(journal.name), processes)
         processing, cluster, progress = self.processing, self.cluster, self._progress

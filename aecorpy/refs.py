@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from aecorpy.command import CommandSpec
 from aecorpy.deadlines import Deadlines, checked_seconds
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from sharding.actors import Address, Engine
 
 T = TypeVar("T", bound=Entity[Any, Any])
+
+
+class Way(Protocol):
+    """What stand-ins ask through: a node's `Door`, or one that adds something to each message."""
+
+    tagging: Tagging
+    time: Callable[[], float]
+
+    async def ask(self, shard: int, key: str, message: Any, what: str, seconds: float, expires_at: float) -> Any:
+        """See `Door.ask`."""
 
 
 class Door:
@@ -132,7 +142,7 @@ class EntityRefs(Generic[T]):
     """
 
     def __init__(
-        self, behaviour: Behaviour[T], door: Door, ref: type[EntityRef], seconds: float, views: ViewsOfJournal
+        self, behaviour: Behaviour[T], door: Way, ref: type[EntityRef], seconds: float, views: ViewsOfJournal
     ) -> None:
         self.behaviour = behaviour
         self.door = door
@@ -195,8 +205,12 @@ class EntityRefs(Generic[T]):
         """
         await self._views.wait(view, key, version, self.seconds if within is None else checked_seconds(within))
 
-    def _copy(self, seconds: float, metadata: bytes) -> EntityRefs[T]:
-        copy = EntityRefs(self.behaviour, self.door, self._ref, seconds, self._views)
+    def through(self, door: Way) -> EntityRefs[T]:
+        """The same entities, asked through another door; how a process manager's commands get their cause."""
+        return self._copy(self.seconds, self.metadata, door)
+
+    def _copy(self, seconds: float, metadata: bytes, door: Way | None = None) -> EntityRefs[T]:
+        copy = EntityRefs(self.behaviour, door or self.door, self._ref, seconds, self._views)
         copy.metadata = metadata
         return copy
 

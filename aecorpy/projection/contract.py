@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -95,6 +95,13 @@ class Projection(ABC, Generic[E]):
     def tables(self) -> tuple[str, ...]:
         """The names of the tables it writes, as far as it knows them."""
         return ()
+
+    def bind(self, refs: Callable[[type[Any]], Any]) -> None:
+        """Take what it needs of the node that runs it; called before `prepare`, and does nothing by default.
+
+        Args:
+            refs: gives the way to the entities of a class that is deployed there, as `ClusterNode.refs`.
+        """
 
     async def prepare(self, database: Database) -> None:
         """Create what the projection needs before its first step, such as tables. It may run more than once."""

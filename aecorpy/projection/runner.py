@@ -166,6 +166,7 @@ class ProjectionRunner(Generic[E]):
             await offsets.claim(self.name, tags, epoch)
             self._claimed = epoch
         await self._reread()
+        self._handled = 0
 
     async def _reread(self) -> None:
         stored = await self._database.offsets.read(self.name)
@@ -174,7 +175,9 @@ class ProjectionRunner(Generic[E]):
             if row is None or row.epoch != self._claimed:
                 known = None if row is None else row.epoch
                 raise Fenced(f"projection {self.name!r} on {tag.tag}", self._claimed, known)
-            tag.offset = row.offset
+            if row.offset != tag.offset:  # committed before a failure, or by a commit whose answer was lost
+                self._handled += max(0, row.offset - tag.offset)
+                self._moved({tag.tag.shard: row.offset})
 
     async def _step(self) -> None:
         """Wait for events, read some of every tag that has any, and handle them."""
@@ -225,6 +228,8 @@ class ProjectionRunner(Generic[E]):
     async def _handle_tag(self, records: Sequence[StoredEvent]) -> None:
         """Handle one tag's events one by one up to the first that fails, and apply the policy to that one."""
         for record in records:
+            if record.offset <= self._tags[record.shard].offset:
+                continue  # committed before the step failed
             try:
                 await self._handle([self._journal.decode(record)])
             except (Fenced, Unavailable, OutcomeUnknown):

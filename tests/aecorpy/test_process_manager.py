@@ -1,0 +1,595 @@
+"""Events of counters lead to commands on accounts: each has its effect once, whatever goes wrong in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from aecorpy import (
+    Cause,
+    ClusterNode,
+    Commands,
+    EntityEvent,
+    EntityRefs,
+    Fenced,
+    OutcomeUnknown,
+    ProcessManager,
+    Retry,
+    SetAside,
+    Stop,
+    Unavailable,
+)
+from aecorpy.deployment import ProjectionHandle
+from aecorpy.errors import AecorError
+from aecorpy.projection.contract import FailurePolicy, Step
+from aecorpy.projection.runner import ProjectionStopped
+from journal.contract import Database
+from tests.aecorpy.conftest import StartNode
+from tests.aecorpy.looking import turns
+from tests.aecorpy.managing import Account, OverLimit, Undeclared, amounts, metadata_of
+from tests.aecorpy.samples import Added, Counter
+from tests.aecorpy.views import caught_up
+from tests.faulty_store import Fault, FaultyDatabase, lost_after, lost_before, unavailable
+from tests.waiting import eventually
+
+Both = tuple[EntityRefs[Counter], EntityRefs[Account]]
+
+
+class Payments(ProcessManager[Added]):
+    """Pays each counter's number into the account that the note names, or `react` does something else."""
+
+    entity = Counter
+    on_failure: ClassVar[FailurePolicy] = Retry(0.001, 0.01)
+
+    def __init__(self, react: Callable[[EntityEvent[Added], Commands], Awaitable[None]] | None = None) -> None:
+        self.react = react
+        self.seen: list[tuple[str, int]] = []
+
+    async def on_event(self, event: EntityEvent[Added], commands: Commands) -> None:
+        self.seen.append((event.entity_key, event.seq_nr))
+        if self.react is None:
+            await commands.to(Account)(event.payload.note).pay(event.payload.n)
+        else:
+            await self.react(event, commands)
+
+
+class Aside(Payments):
+    on_failure = SetAside(2, Retry(0.001, 0.01))
+
+
+class Stopping(Payments):
+    on_failure = Stop()
+
+
+@pytest.fixture(autouse=True)
+def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores, and entities that cannot be reached, are tried again at once."""
+    monkeypatch.setattr("aecorpy.projection.runner.STORE_PAUSES", Retry(0.001, 0.01))
+
+
+async def deployed(node: ClusterNode) -> Both:
+    """Counters and accounts on a node."""
+    return await node.deploy(Counter), await node.deploy(Account)
+
+
+async def count(counters: EntityRefs[Counter], *numbers: int, key: str = "c", note: str = "a") -> None:
+    """Events of a counter, one per number."""
+    for number in numbers:
+        await counters(key).add_noted(number, note)
+
+
+async def in_trouble(handle: ProjectionHandle) -> str:
+    """The first error of a tag that is held."""
+    return await eventually(lambda: next((tag.error for tag in handle.status().tags if tag.error), ""))
+
+
+async def begin_anew(database: Database, consumer: str) -> None:
+    """Set a consumer's offsets back to the beginning."""
+    async with database.transaction() as transaction:
+        await transaction.execute("UPDATE aecorpy_offset SET position = 0 WHERE consumer = $1", consumer)
+
+
+async def test_each_event_leads_to_its_command(start_node: StartNode, database: Database) -> None:
+    node = await start_node(database)
+    counters, accounts = await deployed(node)
+    for key in "uvwxyz":
+        await count(counters, 1, 2, 3, key=key, note=key)
+    handle = await node.distribute("Payments", Payments())
+    await count(counters, 4, key="z", note="z")
+    await caught_up(node, handle)
+    assert [await amounts(accounts, database, key) for key in "uvwxyz"] == [[1, 2, 3]] * 5 + [[1, 2, 3, 4]]
+    assert handle.status().handled == 19
+    assert {tag.error for tag in handle.status().tags} == {None}
+
+
+async def test_commands_name_the_event_and_share_its_correlation(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, _ = await deployed(node)
+    await counters.because(correlation_id="order-7")("c").add_noted(5, "a")
+    await caught_up(node, await node.distribute("Payments", Payments()))
+    (metadata,) = await metadata_of(faulty, "a")
+    tag = f"counter-{Counter.tagging.shard_of('c')}"
+    assert metadata.cause == Cause("Payments", tag, 1, 1)
+    assert (metadata.correlation_id, metadata.causation_id) == ("order-7", f"{tag}/1")
+
+
+@pytest.mark.parametrize("fault", [unavailable, lost_before, lost_after])
+async def test_an_effect_whose_outcome_is_unknown_comes_once(
+    node: ClusterNode, faulty: FaultyDatabase, fault: Callable[[], Fault]
+) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2, 3)
+    faulty.on("append", fault(), fault(), Fault(), fault())
+    handle = await node.distribute("Payments", Stopping())
+    await caught_up(node, handle)
+    assert await amounts(accounts, faulty, "a") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("operation", ["commit", "begin", "offsets_read"])
+@pytest.mark.parametrize("fault", [unavailable, lost_before, lost_after])
+async def test_the_offset_store_fails_now_and_then(
+    node: ClusterNode, faulty: FaultyDatabase, fault: Callable[[], Fault], operation: str
+) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, *range(1, 8))
+    faulty.on(operation, Fault(), fault(), fault(), Fault(), fault())
+    handle = await node.distribute("Payments", Stopping())
+    await caught_up(node, handle)
+    assert await amounts(accounts, faulty, "a") == list(range(1, 8))
+    assert handle.status().handled == 7
+
+
+async def test_a_crash_between_the_commands_and_the_offset(start_node: StartNode, faulty: FaultyDatabase) -> None:
+    node = await start_node()
+    counters, accounts = await deployed(node)
+    await count(counters, *range(1, 21))
+    faulty.on("commit", Fault())  # of reading what was rejected
+    gate = faulty.block("commit")
+    handle = await node.distribute("Payments", Payments())
+    await gate.reached()
+    await node.stop()
+    assert len(await amounts(accounts, faulty, "a")) == 20, "all is done, and the offset has not moved"
+    node = await start_node()
+    counters, accounts = await deployed(node)
+    payments = Payments()
+    handle = await node.distribute("Payments", payments)
+    await count(counters, 21)
+    await caught_up(node, handle)
+    assert payments.seen == [("c", number) for number in range(1, 22)], "they all came again"
+    assert await amounts(accounts, faulty, "a") == list(range(1, 22))
+
+
+async def test_a_manager_that_begins_anew_changes_nothing(start_node: StartNode, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/journal.db"
+    node = await start_node(url)
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(40)
+    for key in "pqrs":
+        await count(counters, *range(1, 5), key=key)
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        try:
+            await commands.to(Account)("a").pay(event.payload.n)
+        except OverLimit as no:
+            await commands.to(Account)("over").pay(no.by, "over")
+        await commands.to(Account)("count").pay(1)
+
+    handle = await node.distribute("Payments", Payments(pay))
+    await caught_up(node, handle)
+    await handle.stop()
+    before = [await amounts(accounts, node.database, key) for key in ("a", "over", "count")]
+    assert before[2] == [1] * 16
+    await begin_anew(node.database, "Payments")
+    again = Payments(pay)
+    handle = await node.distribute("Payments", again)
+    await caught_up(node, handle)
+    assert len(again.seen) >= 16
+    assert [await amounts(accounts, node.database, key) for key in ("a", "over", "count")] == before
+
+
+async def test_several_commands_of_one_event_and_a_bug_between_them(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2, 3)
+    broken = {2}
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        to = commands.to(Account)
+        n = event.payload.n
+        paid = await to("a").pay(n)
+        await to("b").pay(n)
+        assert paid == {1: 1, 2: 13, 3: 36}[n], "the answer of the first time, however often it is asked"
+        if n in broken:
+            raise ValueError("a bug")
+        await to("a").pay(10 * n)
+        await to("b").pay_all((100 * n, 100 * n))
+
+    handle = await node.distribute("Payments", Payments(pay))
+    assert await in_trouble(handle) == "ValueError: a bug"
+    assert await amounts(accounts, faulty, "a") == [1, 10, 2]
+    broken.clear()
+    await caught_up(node, handle)
+    assert await amounts(accounts, faulty, "a") == [1, 10, 2, 20, 3, 30]
+    assert await amounts(accounts, faulty, "b") == [1, 100, 100, 2, 200, 200, 3, 300, 300]
+
+
+async def test_commands_sent_at_the_same_time(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2)
+    failures = [ValueError("a bug")] * 3
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        to = commands.to(Account)
+        await asyncio.gather(*[to(key).pay(event.payload.n) for key in "abab"])
+        if failures:
+            raise failures.pop()
+
+    await caught_up(node, await node.distribute("Payments", Payments(pay)))
+    assert [await amounts(accounts, faulty, key) for key in "ab"] == [[1, 1, 2, 2]] * 2
+
+
+async def test_two_managers_with_the_same_targets(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2)
+
+    async def pay_more(event: EntityEvent[Added], commands: Commands) -> None:
+        await commands.to(Account)("a").pay(event.payload.n * 10)
+
+    for handle in [await node.distribute("One", Payments()), await node.distribute("Two", Payments(pay_more))]:
+        await caught_up(node, handle)
+    assert sorted(await amounts(accounts, faulty, "a")) == [1, 2, 10, 20]
+
+
+async def test_what_was_handled_before_a_failure_is_committed(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, *range(1, 11))
+    broken = {7}
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        await commands.to(Account)("a").pay(event.payload.n)
+        if event.payload.n in broken:
+            raise ValueError("a bug")
+
+    payments = Payments(pay)
+    handle = await node.distribute("Payments", payments)
+    await in_trouble(handle)
+    assert sum(tag.offset for tag in handle.status().tags) == 6
+    assert handle.status().handled == 6
+    broken.clear()
+    await caught_up(node, handle)
+    assert [payments.seen.count(("c", number)) for number in (1, 5, 6, 8)] == [1, 1, 1, 1]
+    assert handle.status().handled == 10
+    assert await amounts(accounts, faulty, "a") == list(range(1, 11))
+
+
+async def test_an_event_that_is_set_aside(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2, 3)
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        if event.payload.n == 2:
+            raise ValueError("a bug")
+        await commands.to(Account)("a").pay(event.payload.n)
+
+    await caught_up(node, await node.distribute("Payments", Aside(pay)))
+    (letter,) = await faulty.dead_letters.list("Payments")
+    assert (letter.key, letter.seq_nr, letter.error) == ("c", 2, "ValueError: a bug")
+    assert await amounts(accounts, faulty, "a") == [1, 3]
+
+
+async def test_an_event_that_was_set_aside_can_be_handled_later(start_node: StartNode, tmp_path: Path) -> None:
+    node = await start_node(f"sqlite:///{tmp_path}/journal.db")
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2, 3)
+    broken = {2}
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        await commands.to(Account)("a").pay(event.payload.n)
+        if event.payload.n in broken:
+            raise ValueError("a bug")
+        await commands.to(Account)("a").pay(event.payload.n * 10)
+
+    handle = await node.distribute("Payments", Aside(pay))
+    await caught_up(node, handle)
+    await handle.stop()
+    assert await amounts(accounts, node.database, "a") == [1, 10, 2, 3, 30]
+    broken.clear()
+    await begin_anew(node.database, "Payments")
+    await caught_up(node, await node.distribute("Payments", Aside(pay)))
+    assert await amounts(accounts, node.database, "a") == [1, 10, 2, 3, 30, 20], "older than the newest, but never done"
+
+
+async def test_a_bug_in_a_command_is_the_policy_s_matter(node: ClusterNode) -> None:
+    counters, _ = await deployed(node)
+    await count(counters, 1)
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        await commands.to(Counter)("other").fail(1)
+
+    handle = await node.distribute("Payments", Stopping(pay))
+    with pytest.raises(ProjectionStopped, match="CommandFailed"):
+        await asyncio.wait_for(handle.watch_termination(), 5)
+
+
+# --- rejections
+
+
+async def over_limit(event: EntityEvent[Added], commands: Commands) -> None:
+    """Pay into the account; what it does not take goes to another."""
+    try:
+        await commands.to(Account)("a").pay(event.payload.n)
+    except OverLimit as no:
+        await commands.to(Account)("over").pay(no.by)
+    else:
+        await commands.to(Account)("thanks").pay(event.payload.n)
+
+
+async def test_a_rejection_is_caught_by_its_type(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 6, 5, 4)
+    await caught_up(node, await node.distribute("Payments", Payments(over_limit)))
+    assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[6, 4], [1], [6, 4]]
+
+
+@pytest.mark.parametrize("crash", [True, False])
+async def test_an_event_takes_the_same_way_again_even_if_a_command_would_be_accepted_now(
+    start_node: StartNode, faulty: FaultyDatabase, crash: bool
+) -> None:
+    node = await start_node()
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 6, 5)
+    broken = {5}
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        await over_limit(event, commands)
+        if event.payload.n in broken:
+            raise ValueError("a bug")
+
+    handle = await node.distribute("Payments", Payments(pay))
+    await in_trouble(handle)
+    await accounts("a").set_limit(100)
+    if crash:
+        await node.stop()
+        node = await start_node()
+        counters, accounts = await deployed(node)
+        handle = await node.distribute("Payments", Payments(over_limit))
+    broken.clear()
+    await count(counters, 7)
+    await caught_up(node, handle)
+    assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[6, 7], [1], [6, 7]]
+
+
+@pytest.mark.parametrize("fault", [unavailable, lost_before, lost_after])
+async def test_a_rejection_that_cannot_be_kept_is_not_acted_on(
+    node: ClusterNode, faulty: FaultyDatabase, fault: Callable[[], Fault]
+) -> None:
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 11)
+    faulty.on("commit", Fault(), fault(), Fault(), fault())
+    await caught_up(node, await node.distribute("Payments", Stopping(over_limit)))
+    assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[], [1], []]
+
+
+async def test_kept_rejections_go_when_their_event_is_done(start_node: StartNode, tmp_path: Path) -> None:
+    node = await start_node(f"sqlite:///{tmp_path}/journal.db")
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 11, 12, 5)
+    await caught_up(node, await node.distribute("Payments", Payments(over_limit)))
+    assert await amounts(accounts, node.database, "over") == [1, 2]
+    async with node.database.transaction() as transaction:
+        assert await transaction.fetch("SELECT * FROM process_manager_rejection") == []
+
+
+async def test_one_that_decides_otherwise_the_second_time_is_told(node: ClusterNode) -> None:
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 11)
+    orders = [["pay", "set_limit"], ["set_limit", "pay"]]
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        to, order = commands.to(Account), orders.pop(0)
+        for command in order:
+            with suppress(OverLimit):
+                await (to("a").pay(11) if command == "pay" else to("a").set_limit(20))
+        raise ValueError("a bug")
+
+    handle = await node.distribute("Payments", Stopping(pay))
+    with pytest.raises(ProjectionStopped, match="led to 'pay' here before: what reacts to an event must do the same"):
+        await asyncio.wait_for(handle.watch_termination(), 5)
+
+
+async def test_a_rejection_that_is_not_declared(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, _ = await deployed(node)
+    await count(counters, 1)
+
+    async def refuse(event: EntityEvent[Added], commands: Commands) -> None:
+        with suppress(Undeclared, AecorError):
+            await commands.to(Account)("a").refuse()
+
+    await caught_up(node, await node.distribute("Payments", Aside(refuse)))
+    (letter,) = await faulty.dead_letters.list("Payments")
+    assert "declare it in Account.rejections" in letter.error
+
+
+# --- not now
+
+
+async def test_not_now_is_no_failure_of_the_event(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2, 3)
+    faulty.always("append", unavailable())
+    payments = Stopping()
+    handle = await node.distribute("Payments", payments)
+    await eventually(lambda: payments.seen.count(("c", 1)) > 5)
+    assert handle.status().running
+    faulty.heal()
+    await caught_up(node, handle)
+    assert await amounts(accounts, faulty, "a") == [1, 2, 3]
+
+
+async def test_not_now_is_tried_again_even_if_it_was_caught(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1)
+    heard: list[type[Exception]] = []
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        for key in ("a", "b"):
+            try:
+                await commands.to(Account)(key).pay(event.payload.n)
+            except (Unavailable, OutcomeUnknown) as error:
+                heard.append(type(error))
+
+    faulty.on("append", unavailable(), lost_after())
+    await caught_up(node, await node.distribute("Payments", Stopping(pay)))
+    assert heard == [Unavailable, Unavailable, OutcomeUnknown, OutcomeUnknown], "the second command is not sent"
+    assert [await amounts(accounts, faulty, key) for key in "ab"] == [[1], [1]]
+
+
+async def test_a_target_without_a_host_is_waited_for(start_node: StartNode, faulty: FaultyDatabase) -> None:
+    node = await start_node(ask_seconds=0.02)
+    counters = await node.deploy(Counter)
+    await node.deploy(Account, hosts=False)
+    await count(counters, 1)
+    payments = Stopping()
+    handle = await node.distribute("Payments", payments)
+    await eventually(lambda: len(payments.seen) > 2)
+    await handle.stop()
+
+
+async def test_a_target_that_is_not_deployed_is_told(node: ClusterNode) -> None:
+    counters = await node.deploy(Counter)
+    await count(counters, 1)
+    handle = await node.distribute("Payments", Payments())
+    assert "Account is not deployed on node" in await in_trouble(handle)
+    await node.deploy(Account)
+    await caught_up(node, handle)
+
+
+async def test_queries_are_no_part_of_the_count(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1)
+    failures = [ValueError("a bug")] * 2
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        to = commands.to(Account)
+        if failures:
+            assert await to("a").total() == (0 if len(failures) == 2 else 1)
+        await to("a").pay(1)
+        if failures:
+            raise failures.pop()
+
+    await caught_up(node, await node.distribute("Payments", Payments(pay)))
+    assert await amounts(accounts, faulty, "a") == [1]
+
+
+# --- order, and who runs
+
+
+async def test_one_tag_is_in_order_and_others_go_on(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, _ = await deployed(node)
+    slow, quick = "c", next(k for k in "defghij" if Counter.tagging.shard_of(k) != Counter.tagging.shard_of("c"))
+    for key in (slow, quick):
+        await count(counters, 1, 2, key=key, note=key)
+    gate, done = asyncio.Event(), []
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        if event.entity_key == slow:
+            await gate.wait()
+        done.append((event.entity_key, event.seq_nr))
+
+    handle = await node.distribute("Payments", Payments(pay))
+    await eventually(lambda: len(done) == 2)
+    await turns()
+    assert done == [(quick, 1), (quick, 2)]
+    gate.set()
+    await caught_up(node, handle)
+    assert done[2:] == [(slow, 1), (slow, 2)]
+
+
+async def test_one_that_is_superseded_ends_and_does_no_harm(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 11)
+    gate = asyncio.Event()
+
+    async def late(event: EntityEvent[Added], commands: Commands) -> None:
+        await gate.wait()
+        await over_limit(event, commands)
+
+    old = await node.distribute("Payments", Payments(late))
+    await turns()
+    tag = f"counter-{Counter.tagging.shard_of('c')}"
+    await faulty.offsets.claim("Payments", [tag], 99)
+    gate.set()
+    with pytest.raises(Fenced):
+        await asyncio.wait_for(old.watch_termination(), 5)
+    assert await amounts(accounts, faulty, "over") == [], "a rejection that it could not keep is not acted on"
+
+
+async def test_one_that_is_stopped_in_the_middle_leaves_nothing_behind(node: ClusterNode) -> None:
+    counters, _ = await deployed(node)
+    await count(counters, 1)
+    begun = asyncio.Event()
+
+    async def wait(event: EntityEvent[Added], commands: Commands) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    handle = await node.distribute("Payments", Payments(wait))
+    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(handle.stop(), 5)
+
+
+async def test_a_reaction_that_is_cancelled_by_itself_has_failed(node: ClusterNode) -> None:
+    counters, _ = await deployed(node)
+    await count(counters, 1)
+
+    async def cancelled(event: EntityEvent[Added], commands: Commands) -> None:
+        raise asyncio.CancelledError
+
+    handle = await node.distribute("Payments", Payments(cancelled))
+    assert "cancelled by what it awaits" in await in_trouble(handle)
+
+
+async def test_a_manager_without_a_node_is_told(faulty: FaultyDatabase) -> None:
+    with pytest.raises(AecorError, match="Payments is bound to no node"):
+        await Payments().handle(faulty, Step("Payments", 1, (), ()))
+
+
+# --- over the wire
+
+
+async def test_the_cause_crosses_from_node_to_node(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/journal.db"
+    async with ClusterNode("test", journal=url, node="caller") as caller, ClusterNode("test", journal=url) as host:
+        counters = await caller.deploy(Counter)
+        accounts = await host.deploy(Account)
+        await caller.deploy(Account, hosts=False)
+        await accounts("a").set_limit(10)
+        for key in "pqrs":
+            await count(counters, *range(1, 4), key=key)
+
+        async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+            await over_limit(event, commands)
+            assert await commands.to(Account)("count").pay(1) > 0
+
+        handle = await caller.distribute("Payments", Payments(pay))
+        await caught_up(caller, handle)
+        await handle.stop()
+        keys = ("a", "over", "thanks", "count")
+        before = [await amounts(accounts, host.database, key) for key in keys]
+        assert [sum(before[0]) <= 10, before[3]] == [True, [1] * 12]
+        assert all(metadata.cause is not None for metadata in await metadata_of(host.database, "count"))
+        await begin_anew(caller.database, "Payments")
+        again = Payments(pay)
+        await caught_up(caller, await caller.distribute("Payments", again))
+        assert len(again.seen) >= 12
+        assert [await amounts(accounts, host.database, key) for key in keys] == before
+        assert (caller.live_entities(Account), host.live_entities(Account) > 0) == (0, True)
