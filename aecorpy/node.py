@@ -7,7 +7,7 @@ import logging
 import random
 import secrets
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -71,6 +71,8 @@ class ClusterNode:
         node: this node's name, different from every other member's. One that is kept over restarts gets its former
             shards back. By default a random one.
         entities: classes that are deployed when the node starts; see `deploy`, and `refs` for the way to them.
+        on_start: called with the node when it has joined and deployed `entities`, to distribute projections and start
+            processes, say; what it raises ends the start.
         bind: host and port on which other nodes reach this one; port 0 takes a free one.
         advertise: host and port that other nodes are told, where they differ from `bind` (port 0: the real one).
         secret: what all nodes of the cluster know and nobody else, at least 16 bytes; needed beyond loopback.
@@ -99,6 +101,7 @@ class ClusterNode:
         store: str | ClusterStore | None = None,
         node: str | None = None,
         entities: Sequence[type] = (),
+        on_start: Callable[[ClusterNode], Awaitable[None]] | None = None,
         bind: tuple[str, int] = ("127.0.0.1", 0),
         advertise: tuple[str, int] | None = None,
         secret: bytes | None = None,
@@ -122,6 +125,7 @@ class ClusterNode:
         self.name = name
         self.node = node or f"node-{secrets.token_hex(4)}"
         self.entities = tuple(entities)
+        self._on_start = on_start
         self._journal = journal
         self._store = store
         self._bind, self._advertise = bind, advertise
@@ -215,6 +219,8 @@ class ClusterNode:
             self._progress = ViewProgress(self._database)
             for one in checked:
                 await self._deploy(one)
+            if self._on_start is not None:
+                await self._on_start(self)
         except BaseException:
             await self._release(self._engine)
             raise

@@ -141,8 +141,7 @@ async def view_events_per_second(url: str, payload_bytes: int, events: int) -> f
         await _fill(node, keys, payload_bytes)
         began = perf_counter()
         handle = await node.distribute("Notes", Notes())
-        while handle.status().handled < events:
-            await asyncio.sleep(0.005)
+        await handle.caught_up(600)
         taken = perf_counter() - began
         rows = [row async for row in Notes.table.rows(node.database)]
         if sum(row.written for row in rows) != events:

@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from aecorpy import AecorError
-from aecorpy.projection import ProjectionStatus
-from journal.records import ShardHead
+from aecorpy.management.look import DeploymentSeen
+from aecorpy.projection.progress import ViewBehind
 
 STALLED_SECONDS = 60.0
+LOOK_SECONDS = 1.0
 
 
-async def caught_up(
-    status: Callable[[], ProjectionStatus], heads: Sequence[ShardHead], limit: float = STALLED_SECONDS
-) -> None:
-    """Return when a projection has handled all up to `heads`.
+class Followed(Protocol):
+    """What a view is to who waits for it: a `DistributedProjection`."""
+
+    async def status(self) -> DeploymentSeen:
+        """How far it is."""
+
+    async def caught_up(self, within: float = ..., /) -> None:
+        """Return when it has seen all there is now; raise `ViewBehind` if not in time."""
+
+
+async def caught_up(view: Followed, limit: float = STALLED_SECONDS, every: float = LOOK_SECONDS) -> None:
+    """Return when a view has handled everything that is in the journal now.
 
     Args:
-        status: asks the projection where it is.
-        heads: how far it is to come on each shard's tag.
+        view: how to ask it.
         limit: seconds after which to give up when it does not move.
+        every: seconds between two looks at whether it moves.
 
     Raises:
-        AecorError: it has stopped, or does not move.
+        AecorError: it was stopped, or does not move.
+        Unavailable: the store cannot be read.
     """
     clock = asyncio.get_running_loop().time
     moved, since = -1, clock()
-    while behind(now := status(), heads):
-        if now.error is not None:
-            raise AecorError(f"the view has stopped: {now.error}")
+    while True:
+        try:
+            return await view.caught_up(every)
+        except ViewBehind:
+            now = await view.status()
+        if now.control.paused:
+            raise AecorError(f"the view is paused by {now.control.by}: {now.control.why}")
         if now.handled > moved:
             moved, since = now.handled, clock()
         elif clock() - since > limit:
-            raise AecorError(f"the view does not catch up: {_trouble(now)}")
-        await asyncio.sleep(0.01)
-
-
-def behind(status: ProjectionStatus, heads: Sequence[ShardHead]) -> int:
-    """How many events a projection has yet to handle up to `heads`."""
-    return sum(max(0, shard.head - tag.offset) for tag, shard in zip(status.tags, heads, strict=True))
-
-
-def _trouble(status: ProjectionStatus) -> str:
-    return next((tag.error for tag in status.tags if tag.error), f"no event within the time, {status.handled} before")
+            raise AecorError(f"the view does not catch up: {now.error or f'no event in {limit:g} s'}")

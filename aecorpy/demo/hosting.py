@@ -17,4 +17,4 @@ def node(name: str) -> ClusterNode:
     Raises:
         KeyError: the variable `AECORPY_DEMO_STORE` does not say where.
     """
-    return ClusterNode(CLUSTER, journal=os.environ[STORE], node=name, entities=[Booking], lease_seconds=3.0)
+    return ClusterNode(CLUSTER, journal=os.environ[STORE], node=name, entities=[Booking], on_start=_distribute, lease_seconds=3.0)

@@ -142,10 +142,10 @@ async def check(plan: Plan, ledger: Ledger, before: dict[int, int]) -> Audit:
         AecorError: the view has stopped, or does not catch up.
         JournalError: the store cannot be read.
     """
-    async with client_node(plan.journal) as node:
+    async with ClusterNode(CLUSTER, journal=plan.journal) as node:
         await node.deploy(Booking)
         view = await node.distribute(VIEW, BookingsByClient())
         journal = node.journal(Booking)
         events = await events_since(journal, before, plan.run)
-        await caught_up(view.status, await journal.store.heads())
+        await caught_up(view)
         return audited(ledger, events, await rows_of(node.database, sorted(ledger.clients)))

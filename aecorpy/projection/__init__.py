@@ -1,6 +1,7 @@
 """Consumers of events: `TableView` and `SqlView` in the journal's own database, `ForeignSink` elsewhere."""
 
-from aecorpy.projection.contract import FailurePolicy, Projection, Retry, SetAside, Step, Stop
+from aecorpy.pauses import Retry
+from aecorpy.projection.contract import FailurePolicy, Projection, SetAside, Step, Stop
 from aecorpy.projection.foreign import ForeignSink, Versioned
 from aecorpy.projection.runner import ProjectionRunner, ProjectionStatus, TagStatus
 from aecorpy.projection.sql import SqlView

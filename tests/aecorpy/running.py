@@ -16,6 +16,7 @@ _handles: list[ProjectionHandle] = []
 async def run_here(node: ClusterNode, name: str, projection: Projection[Any]) -> ProjectionHandle:
     """Run `projection` on all tags, until stopped or until the test's loop ends."""
     projection.check()
+    projection.bind(node.refs)
     journal = node.journal(projection.entity)
     tags = projection.entity.tagging.tags(journal.name)
     handle = ProjectionHandle(ProjectionRunner(name, projection, journal, node.database, tags, draw=lambda: 0.5))

@@ -24,7 +24,6 @@ from aecorpy import (
     Stop,
     Unavailable,
 )
-from aecorpy.deployment import ProjectionHandle
 from aecorpy.errors import AecorError
 from aecorpy.projection.contract import FailurePolicy, Step
 from aecorpy.projection.runner import ProjectionStopped
@@ -32,6 +31,7 @@ from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.looking import turns
 from tests.aecorpy.managing import Account, OverLimit, Undeclared, amounts, metadata_of
+from tests.aecorpy.running import ProjectionHandle, run_here
 from tests.aecorpy.samples import Added, Counter
 from tests.aecorpy.views import caught_up
 from tests.faulty_store import Fault, FaultyDatabase, lost_after, lost_before, unavailable
@@ -99,7 +99,7 @@ async def test_each_event_leads_to_its_command(start_node: StartNode, database: 
     counters, accounts = await deployed(node)
     for key in "uvwxyz":
         await count(counters, 1, 2, 3, key=key, note=key)
-    handle = await node.distribute("Payments", Payments())
+    handle = await run_here(node, "Payments", Payments())
     await count(counters, 4, key="z", note="z")
     await caught_up(node, handle)
     assert [await amounts(accounts, database, key) for key in "uvwxyz"] == [[1, 2, 3]] * 5 + [[1, 2, 3, 4]]
@@ -110,7 +110,7 @@ async def test_each_event_leads_to_its_command(start_node: StartNode, database: 
 async def test_commands_name_the_event_and_share_its_correlation(node: ClusterNode, faulty: FaultyDatabase) -> None:
     counters, _ = await deployed(node)
     await counters.because(correlation_id="order-7")("c").add_noted(5, "a")
-    await caught_up(node, await node.distribute("Payments", Payments()))
+    await caught_up(node, await run_here(node, "Payments", Payments()))
     (metadata,) = await metadata_of(faulty, "a")
     tag = f"counter-{Counter.tagging.shard_of('c')}"
     assert metadata.cause == Cause("Payments", tag, 1, 1)
@@ -124,7 +124,7 @@ async def test_an_effect_whose_outcome_is_unknown_comes_once(
     counters, accounts = await deployed(node)
     await count(counters, 1, 2, 3)
     faulty.on("append", fault(), fault(), Fault(), fault())
-    handle = await node.distribute("Payments", Stopping())
+    handle = await run_here(node, "Payments", Stopping())
     await caught_up(node, handle)
     assert await amounts(accounts, faulty, "a") == [1, 2, 3]
 
@@ -137,7 +137,7 @@ async def test_the_offset_store_fails_now_and_then(
     counters, accounts = await deployed(node)
     await count(counters, *range(1, 8))
     faulty.on(operation, Fault(), fault(), fault(), Fault(), fault())
-    handle = await node.distribute("Payments", Stopping())
+    handle = await run_here(node, "Payments", Stopping())
     await caught_up(node, handle)
     assert await amounts(accounts, faulty, "a") == list(range(1, 8))
     assert handle.status().handled == 7
@@ -149,14 +149,14 @@ async def test_a_crash_between_the_commands_and_the_offset(start_node: StartNode
     await count(counters, *range(1, 21))
     faulty.on("commit", Fault())  # of reading what was rejected
     gate = faulty.block("commit")
-    handle = await node.distribute("Payments", Payments())
+    handle = await run_here(node, "Payments", Payments())
     await gate.reached()
     await node.stop()
     assert len(await amounts(accounts, faulty, "a")) == 20, "all is done, and the offset has not moved"
     node = await start_node()
     counters, accounts = await deployed(node)
     payments = Payments()
-    handle = await node.distribute("Payments", payments)
+    handle = await run_here(node, "Payments", payments)
     await count(counters, 21)
     await caught_up(node, handle)
     assert payments.seen == [("c", number) for number in range(1, 22)], "they all came again"
@@ -178,14 +178,14 @@ async def test_a_manager_that_begins_anew_changes_nothing(start_node: StartNode,
             await commands.to(Account)("over").pay(no.by, "over")
         await commands.to(Account)("count").pay(1)
 
-    handle = await node.distribute("Payments", Payments(pay))
+    handle = await run_here(node, "Payments", Payments(pay))
     await caught_up(node, handle)
     await handle.stop()
     before = [await amounts(accounts, node.database, key) for key in ("a", "over", "count")]
     assert before[2] == [1] * 16
     await begin_anew(node.database, "Payments")
     again = Payments(pay)
-    handle = await node.distribute("Payments", again)
+    handle = await run_here(node, "Payments", again)
     await caught_up(node, handle)
     assert len(again.seen) >= 16
     assert [await amounts(accounts, node.database, key) for key in ("a", "over", "count")] == before
@@ -207,7 +207,7 @@ async def test_several_commands_of_one_event_and_a_bug_between_them(node: Cluste
         await to("a").pay(10 * n)
         await to("b").pay_all((100 * n, 100 * n))
 
-    handle = await node.distribute("Payments", Payments(pay))
+    handle = await run_here(node, "Payments", Payments(pay))
     assert await in_trouble(handle) == "ValueError: a bug"
     assert await amounts(accounts, faulty, "a") == [1, 10, 2]
     broken.clear()
@@ -227,7 +227,7 @@ async def test_commands_sent_at_the_same_time(node: ClusterNode, faulty: FaultyD
         if failures:
             raise failures.pop()
 
-    await caught_up(node, await node.distribute("Payments", Payments(pay)))
+    await caught_up(node, await run_here(node, "Payments", Payments(pay)))
     assert [await amounts(accounts, faulty, key) for key in "ab"] == [[1, 1, 2, 2]] * 2
 
 
@@ -238,7 +238,7 @@ async def test_two_managers_with_the_same_targets(node: ClusterNode, faulty: Fau
     async def pay_more(event: EntityEvent[Added], commands: Commands) -> None:
         await commands.to(Account)("a").pay(event.payload.n * 10)
 
-    for handle in [await node.distribute("One", Payments()), await node.distribute("Two", Payments(pay_more))]:
+    for handle in [await run_here(node, "One", Payments()), await run_here(node, "Two", Payments(pay_more))]:
         await caught_up(node, handle)
     assert sorted(await amounts(accounts, faulty, "a")) == [1, 2, 10, 20]
 
@@ -254,7 +254,7 @@ async def test_what_was_handled_before_a_failure_is_committed(node: ClusterNode,
             raise ValueError("a bug")
 
     payments = Payments(pay)
-    handle = await node.distribute("Payments", payments)
+    handle = await run_here(node, "Payments", payments)
     await in_trouble(handle)
     assert sum(tag.offset for tag in handle.status().tags) == 6
     assert handle.status().handled == 6
@@ -274,7 +274,7 @@ async def test_an_event_that_is_set_aside(node: ClusterNode, faulty: FaultyDatab
             raise ValueError("a bug")
         await commands.to(Account)("a").pay(event.payload.n)
 
-    await caught_up(node, await node.distribute("Payments", Aside(pay)))
+    await caught_up(node, await run_here(node, "Payments", Aside(pay)))
     (letter,) = await faulty.dead_letters.list("Payments")
     assert (letter.key, letter.seq_nr, letter.error) == ("c", 2, "ValueError: a bug")
     assert await amounts(accounts, faulty, "a") == [1, 3]
@@ -292,13 +292,13 @@ async def test_an_event_that_was_set_aside_can_be_handled_later(start_node: Star
             raise ValueError("a bug")
         await commands.to(Account)("a").pay(event.payload.n * 10)
 
-    handle = await node.distribute("Payments", Aside(pay))
+    handle = await run_here(node, "Payments", Aside(pay))
     await caught_up(node, handle)
     await handle.stop()
     assert await amounts(accounts, node.database, "a") == [1, 10, 2, 3, 30]
     broken.clear()
     await begin_anew(node.database, "Payments")
-    await caught_up(node, await node.distribute("Payments", Aside(pay)))
+    await caught_up(node, await run_here(node, "Payments", Aside(pay)))
     assert await amounts(accounts, node.database, "a") == [1, 10, 2, 3, 30, 20], "older than the newest, but never done"
 
 
@@ -309,7 +309,7 @@ async def test_a_bug_in_a_command_is_the_policy_s_matter(node: ClusterNode) -> N
     async def pay(event: EntityEvent[Added], commands: Commands) -> None:
         await commands.to(Counter)("other").fail(1)
 
-    handle = await node.distribute("Payments", Stopping(pay))
+    handle = await run_here(node, "Payments", Stopping(pay))
     with pytest.raises(ProjectionStopped, match="CommandFailed"):
         await asyncio.wait_for(handle.watch_termination(), 5)
 
@@ -331,7 +331,7 @@ async def test_a_rejection_is_caught_by_its_type(node: ClusterNode, faulty: Faul
     counters, accounts = await deployed(node)
     await accounts("a").set_limit(10)
     await count(counters, 6, 5, 4)
-    await caught_up(node, await node.distribute("Payments", Payments(over_limit)))
+    await caught_up(node, await run_here(node, "Payments", Payments(over_limit)))
     assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[6, 4], [1], [6, 4]]
 
 
@@ -350,14 +350,14 @@ async def test_an_event_takes_the_same_way_again_even_if_a_command_would_be_acce
         if event.payload.n in broken:
             raise ValueError("a bug")
 
-    handle = await node.distribute("Payments", Payments(pay))
+    handle = await run_here(node, "Payments", Payments(pay))
     await in_trouble(handle)
     await accounts("a").set_limit(100)
     if crash:
         await node.stop()
         node = await start_node()
         counters, accounts = await deployed(node)
-        handle = await node.distribute("Payments", Payments(over_limit))
+        handle = await run_here(node, "Payments", Payments(over_limit))
     broken.clear()
     await count(counters, 7)
     await caught_up(node, handle)
@@ -372,7 +372,7 @@ async def test_a_rejection_that_cannot_be_kept_is_not_acted_on(
     await accounts("a").set_limit(10)
     await count(counters, 11)
     faulty.on("commit", Fault(), fault(), Fault(), fault())
-    await caught_up(node, await node.distribute("Payments", Stopping(over_limit)))
+    await caught_up(node, await run_here(node, "Payments", Stopping(over_limit)))
     assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[], [1], []]
 
 
@@ -381,7 +381,7 @@ async def test_kept_rejections_go_when_their_event_is_done(start_node: StartNode
     counters, accounts = await deployed(node)
     await accounts("a").set_limit(10)
     await count(counters, 11, 12, 5)
-    await caught_up(node, await node.distribute("Payments", Payments(over_limit)))
+    await caught_up(node, await run_here(node, "Payments", Payments(over_limit)))
     assert await amounts(accounts, node.database, "over") == [1, 2]
     async with node.database.transaction() as transaction:
         assert await transaction.fetch("SELECT * FROM process_manager_rejection") == []
@@ -400,7 +400,7 @@ async def test_one_that_decides_otherwise_the_second_time_is_told(node: ClusterN
                 await (to("a").pay(11) if command == "pay" else to("a").set_limit(20))
         raise ValueError("a bug")
 
-    handle = await node.distribute("Payments", Stopping(pay))
+    handle = await run_here(node, "Payments", Stopping(pay))
     with pytest.raises(ProjectionStopped, match="led to 'pay' here before: what reacts to an event must do the same"):
         await asyncio.wait_for(handle.watch_termination(), 5)
 
@@ -413,7 +413,7 @@ async def test_a_rejection_that_is_not_declared(node: ClusterNode, faulty: Fault
         with suppress(Undeclared, AecorError):
             await commands.to(Account)("a").refuse()
 
-    await caught_up(node, await node.distribute("Payments", Aside(refuse)))
+    await caught_up(node, await run_here(node, "Payments", Aside(refuse)))
     (letter,) = await faulty.dead_letters.list("Payments")
     assert "declare it in Account.rejections" in letter.error
 
@@ -426,7 +426,7 @@ async def test_not_now_is_no_failure_of_the_event(node: ClusterNode, faulty: Fau
     await count(counters, 1, 2, 3)
     faulty.always("append", unavailable())
     payments = Stopping()
-    handle = await node.distribute("Payments", payments)
+    handle = await run_here(node, "Payments", payments)
     await eventually(lambda: payments.seen.count(("c", 1)) > 5)
     assert handle.status().running
     faulty.heal()
@@ -447,7 +447,7 @@ async def test_not_now_is_tried_again_even_if_it_was_caught(node: ClusterNode, f
                 heard.append(type(error))
 
     faulty.on("append", unavailable(), lost_after())
-    await caught_up(node, await node.distribute("Payments", Stopping(pay)))
+    await caught_up(node, await run_here(node, "Payments", Stopping(pay)))
     assert heard == [Unavailable, Unavailable, OutcomeUnknown, OutcomeUnknown], "the second command is not sent"
     assert [await amounts(accounts, faulty, key) for key in "ab"] == [[1], [1]]
 
@@ -458,7 +458,7 @@ async def test_a_target_without_a_host_is_waited_for(start_node: StartNode, faul
     await node.deploy(Account, hosts=False)
     await count(counters, 1)
     payments = Stopping()
-    handle = await node.distribute("Payments", payments)
+    handle = await run_here(node, "Payments", payments)
     await eventually(lambda: len(payments.seen) > 2)
     await handle.stop()
 
@@ -466,7 +466,7 @@ async def test_a_target_without_a_host_is_waited_for(start_node: StartNode, faul
 async def test_a_target_that_is_not_deployed_is_told(node: ClusterNode) -> None:
     counters = await node.deploy(Counter)
     await count(counters, 1)
-    handle = await node.distribute("Payments", Payments())
+    handle = await run_here(node, "Payments", Payments())
     assert "Account is not deployed on node" in await in_trouble(handle)
     await node.deploy(Account)
     await caught_up(node, handle)
@@ -485,7 +485,7 @@ async def test_queries_are_no_part_of_the_count(node: ClusterNode, faulty: Fault
         if failures:
             raise failures.pop()
 
-    await caught_up(node, await node.distribute("Payments", Payments(pay)))
+    await caught_up(node, await run_here(node, "Payments", Payments(pay)))
     assert await amounts(accounts, faulty, "a") == [1]
 
 
@@ -504,7 +504,7 @@ async def test_one_tag_is_in_order_and_others_go_on(node: ClusterNode, faulty: F
             await gate.wait()
         done.append((event.entity_key, event.seq_nr))
 
-    handle = await node.distribute("Payments", Payments(pay))
+    handle = await run_here(node, "Payments", Payments(pay))
     await eventually(lambda: len(done) == 2)
     await turns()
     assert done == [(quick, 1), (quick, 2)]
@@ -523,7 +523,7 @@ async def test_one_that_is_superseded_ends_and_does_no_harm(node: ClusterNode, f
         await gate.wait()
         await over_limit(event, commands)
 
-    old = await node.distribute("Payments", Payments(late))
+    old = await run_here(node, "Payments", Payments(late))
     await turns()
     tag = f"counter-{Counter.tagging.shard_of('c')}"
     await faulty.offsets.claim("Payments", [tag], 99)
@@ -542,7 +542,7 @@ async def test_one_that_is_stopped_in_the_middle_leaves_nothing_behind(node: Clu
         begun.set()
         await asyncio.Event().wait()
 
-    handle = await node.distribute("Payments", Payments(wait))
+    handle = await run_here(node, "Payments", Payments(wait))
     await asyncio.wait_for(begun.wait(), 5)
     await asyncio.wait_for(handle.stop(), 5)
 
@@ -554,7 +554,7 @@ async def test_a_reaction_that_is_cancelled_by_itself_has_failed(node: ClusterNo
     async def cancelled(event: EntityEvent[Added], commands: Commands) -> None:
         raise asyncio.CancelledError
 
-    handle = await node.distribute("Payments", Payments(cancelled))
+    handle = await run_here(node, "Payments", Payments(cancelled))
     assert "cancelled by what it awaits" in await in_trouble(handle)
 
 
@@ -580,7 +580,7 @@ async def test_the_cause_crosses_from_node_to_node(tmp_path: Path) -> None:
             await over_limit(event, commands)
             assert await commands.to(Account)("count").pay(1) > 0
 
-        handle = await caller.distribute("Payments", Payments(pay))
+        handle = await run_here(caller, "Payments", Payments(pay))
         await caught_up(caller, handle)
         await handle.stop()
         keys = ("a", "over", "thanks", "count")
@@ -589,7 +589,7 @@ async def test_the_cause_crosses_from_node_to_node(tmp_path: Path) -> None:
         assert all(metadata.cause is not None for metadata in await metadata_of(host.database, "count"))
         await begin_anew(caller.database, "Payments")
         again = Payments(pay)
-        await caught_up(caller, await caller.distribute("Payments", again))
+        await caught_up(caller, await run_here(caller, "Payments", again))
         assert len(again.seen) >= 12
         assert [await amounts(accounts, host.database, key) for key in keys] == before
         assert (caller.live_entities(Account), host.live_entities(Account) > 0) == (0, True)

@@ -70,9 +70,8 @@ async def _run(log: Log, url: str) -> int:
         if stop.is_set:
             say("interrupted: run it again on the same store to go on")
             return stop.exit_code
-        heads = await node.journal(PermitApplication).store.heads()
         for view in views:
-            await caught_up(view.status, heads)
+            await caught_up(view)
         say(f"the views were up to date {clock() - sent:.2f} s later")
         cases = {row.case_id: row async for row in PermitCases.table.rows(node.database)}
         counts = await ActivityCounts.read(node.database)

@@ -104,7 +104,7 @@ async def test_a_process_of_another_count_is_refused_while_one_runs_and_taken_la
     record = Record()
     first, second = await nodes(), await nodes()
     switch = await first.processing.start("jobs", record.processes(3))
-    with pytest.raises(DeploymentMismatch, match="3.*5|5.*3"):
+    with pytest.raises(DeploymentMismatch, match=r"3.*5|5.*3"):
         await second.processing.start("jobs", record.processes(5))
     await switch.shutdown()
     await second.processing.start("jobs", record.processes(5))
