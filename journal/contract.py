@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any
 
 from journal.errors import JournalError
@@ -221,6 +222,36 @@ class Transaction(ABC):
         """
 
     @abstractmethod
+    async def read_offsets(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """As `OffsetStore.read`, and nobody else moves, claims or places these offsets until this transaction ends.
+
+        What somebody else is just doing to them is waited for, and seen.
+        """
+
+    @abstractmethod
+    async def place_offsets(self, consumer: str, offsets: Mapping[str, int]) -> None:
+        """Set a consumer's offsets when this transaction commits, whoever holds its tags, and fence that holder.
+
+        The epoch of each of the tags is raised by one, so that a move under the epoch held until now is refused; its
+        holder has to claim a newer one, and goes on from here. A tag that was never claimed is recorded, under epoch 1.
+        Other tags stay as they are. A move in progress is waited for, and then overwritten.
+
+        Args:
+            consumer: the consumer.
+            offsets: by tag, the last offset that is to count as handled; 0 to begin anew.
+
+        Raises:
+            ValueError: an offset is less than 0, or has more than 64 bits.
+        """
+
+    @abstractmethod
+    async def forget_offsets(self, consumer: str) -> None:
+        """Delete all offsets and epochs of a consumer when this transaction commits.
+
+        For consumers that never come back: one that does begins at 0, and no earlier holder is told from a new one.
+        """
+
+    @abstractmethod
     async def set_aside(self, letter: DeadLetter) -> None:
         """Record a dead letter when this transaction commits."""
 
@@ -270,6 +301,13 @@ class Database(ABC):
     @abstractmethod
     def dead_letters(self) -> DeadLetterStore:
         """What projections set aside."""
+
+    @abstractmethod
+    async def now(self) -> datetime:
+        """The clock by which this database dates what it records, in UTC.
+
+        One clock for all programs on a PostgreSQL server; that of the machine for a SQLite file, to the millisecond.
+        """
 
     @abstractmethod
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

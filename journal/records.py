@@ -14,6 +14,7 @@ from typing import NamedTuple
 from journal.errors import InvalidName
 
 MAX_KEY_BYTES = 512
+MAX_OFFSET = 2**63 - 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -174,6 +175,17 @@ def checked_name(name: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidName(f"name {name!r}: use 1 to 40 of a-z, 0-9 and _, starting with a letter")
     return name
+
+
+def checked_offset(consumer: str, tag: str, offset: int) -> int:
+    """Return `offset` if a consumer can be set to it.
+
+    Raises:
+        ValueError: it is less than 0, or has more than 64 bits.
+    """
+    if not 0 <= offset <= MAX_OFFSET:
+        raise ValueError(f"consumer {consumer!r}, tag {tag!r}: an offset is 0 to {MAX_OFFSET}, not {offset}")
+    return offset
 
 
 def checked_key(key: str, what: str = "entity key") -> str:

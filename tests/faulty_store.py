@@ -7,8 +7,7 @@
 >>> faulty.always("heads", Fails(Unavailable("away")))    # every one, until `faulty.heal()`
 
 Operations: append, claim, heads, read_entity, read_shards, snapshot_get, snapshot_put, notes_read, notes_put,
-notes_delete, offsets_read, offsets_claim,
-offsets_commit, begin (of a transaction), commit (of a transaction), create_table, open_journal.
+notes_delete, offsets_read, offsets_claim, offsets_commit, begin (of a transaction), commit (of a transaction), create_table, open_journal, now.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from journal.contract import Database, DeadLetterStore, JournalStore, KeyValueStore, NoteStore, OffsetStore, Transaction
@@ -218,6 +218,9 @@ class FaultyDatabase(Database, Faults):
     @property
     def dead_letters(self) -> DeadLetterStore:
         return self.inner.dead_letters
+
+    async def now(self) -> datetime:
+        return await self.meet("now", self.inner.now)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self._transaction()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from aecorpy import ClusterNode
-from aecorpy.demo.booking import Booking
-from aecorpy.demo.tickets import CLUSTER
+from aecorpy.demo.booking import Booking, BookingsByClient
+from aecorpy.demo.tickets import CLUSTER, VIEW
 
 STORE = "AECORPY_DEMO_STORE"  # a variable and not an argument: others on the machine see arguments, passwords included
 
@@ -17,4 +17,15 @@ def node(name: str) -> ClusterNode:
     Raises:
         KeyError: the variable `AECORPY_DEMO_STORE` does not say where.
     """
-    return ClusterNode(CLUSTER, journal=os.environ[STORE], node=name, entities=[Booking], on_start=_distribute, lease_seconds=3.0)
+    return ClusterNode(
+        CLUSTER,
+        journal=os.environ[STORE],
+        node=name,
+        entities=[Booking],
+        on_start=_distribute,
+        lease_seconds=3.0,
+    )
+
+
+async def _distribute(node: ClusterNode) -> None:
+    await node.distribute(VIEW, BookingsByClient())

@@ -10,14 +10,14 @@ from random import Random
 
 from aecorpy import AecorError, JournalError, Unavailable
 from aecorpy.cli.looking import ClusterSeen, look
-from aecorpy.demo.booking import Booking, BookingPlaced, BookingsByClient, Seat
+from aecorpy.demo.booking import Booking, BookingPlaced, Seat
 from aecorpy.demo.caller import LifeEnds
 from aecorpy.demo.fleet import Fleet
 from aecorpy.demo.ledger import Ledger
 from aecorpy.demo.patience import Patience
 from aecorpy.demo.stage import Stage
 from aecorpy.demo.stopping import StopWish
-from aecorpy.demo.tickets import VIEW, Plan, Sender, client_node
+from aecorpy.demo.tickets import Plan, Sender, client_node
 from aecorpy.errors import told_as_ours
 from sharding.store import ClusterStore
 
@@ -127,7 +127,6 @@ class Play:
             if not await self._all_placed(sight, self._names[:-1]):
                 return self._outcome
             self._stage.happened(f"{len(self._names) - 1} nodes are up; bookings flow")
-            await node.distribute(VIEW, BookingsByClient())
             sender = Sender(self._plan, node, bookings, self._stop)
             self._outcome.ledger = sender.ledger
             began = self._clock()

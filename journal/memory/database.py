@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from journal.contract import Database
@@ -78,6 +78,11 @@ class MemoryDatabase(Database):
     def dead_letters(self) -> MemoryDeadLetters:
         """See `Database.dead_letters`."""
         return self._dead_letters
+
+    async def now(self) -> datetime:
+        """See `Database.now`."""
+        self._turn.check_open()
+        return self._clock().astimezone(UTC)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from journal.contract import DeadLetterStore, OffsetStore
 from journal.fences import fenced_offset
-from journal.records import ConsumerOffset, DeadLetter, OffsetMove
+from journal.records import ConsumerOffset, DeadLetter, OffsetMove, checked_offset
 from journal.turn import WriteTurn
 
 Place = tuple[str, str]
+Changes = dict[Place, ConsumerOffset | None]  # what a transaction has done to offsets; None: forgotten
 
 
 class MemoryOffsets(OffsetStore):
@@ -39,11 +40,16 @@ class MemoryOffsets(OffsetStore):
     async def commit(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `OffsetStore.commit`."""
         await self._turn.passed()
-        moved: dict[Place, ConsumerOffset] = {}
+        moved: Changes = {}
         self.move(consumer, moves, epoch, moved)
         self.keep(moved)
 
-    def move(self, consumer: str, moves: Sequence[OffsetMove], epoch: int, moved: dict[Place, ConsumerOffset]) -> None:
+    def seen(self, consumer: str, changed: Changes) -> dict[str, ConsumerOffset]:
+        """A consumer's offsets by tag, as they are with `changed` on top."""
+        rows = {**self._offsets, **changed}
+        return {tag: row for (owner, tag), row in sorted(rows.items()) if owner == consumer and row is not None}
+
+    def move(self, consumer: str, moves: Sequence[OffsetMove], epoch: int, moved: Changes) -> None:
         """Work out `moves` on top of `moved`, and put the rows they lead to there.
 
         Raises:
@@ -51,14 +57,33 @@ class MemoryOffsets(OffsetStore):
         """
         for tag, before, after in moves:
             place = (consumer, tag)
-            row = moved.get(place) or self._offsets.get(place)
+            row = self._row(place, moved)
             if row is None or row.epoch != epoch or row.offset != before:
                 raise fenced_offset(consumer, tag, epoch, row, before)
             moved[place] = row._replace(offset=after)
 
-    def keep(self, moved: Mapping[Place, ConsumerOffset]) -> None:
-        """Make rows from `move` the current ones."""
-        self._offsets.update(moved)
+    def place(self, consumer: str, offsets: Mapping[str, int], placed: Changes) -> None:
+        """Work out what setting `offsets` does on top of `placed`, and put it there.
+
+        Raises:
+            ValueError: an offset is none.
+        """
+        for tag, offset in offsets.items():
+            place = (consumer, tag)
+            row = self._row(place, placed)
+            epoch = 1 if row is None else row.epoch + 1
+            placed[place] = ConsumerOffset(tag, checked_offset(consumer, tag, offset), epoch)
+
+    def keep(self, changed: Changes) -> None:
+        """Make rows from `move` and `place` the current ones, and delete the forgotten."""
+        for place, row in changed.items():
+            if row is None:
+                self._offsets.pop(place, None)
+            else:
+                self._offsets[place] = row
+
+    def _row(self, place: Place, changed: Changes) -> ConsumerOffset | None:
+        return changed[place] if place in changed else self._offsets.get(place)
 
 
 class MemoryDeadLetters(DeadLetterStore):

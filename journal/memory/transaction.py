@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
 from journal.contract import Transaction
 from journal.errors import JournalError, SchemaMismatch
 from journal.memory.notes import MemoryNotes, NoteChanges
-from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets, Place
+from journal.memory.offsets import Changes, MemoryDeadLetters, MemoryOffsets
 from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from journal.tables import checked_keys, checked_rows, checked_table, column_place
 
@@ -52,7 +52,7 @@ class MemoryTransaction(Transaction):
         self._notes = NoteChanges(notes)
         self._clock = clock
         self._changed: dict[str, dict[str, tuple[Any, ...] | None]] = {}
-        self._moved: dict[Place, ConsumerOffset] = {}
+        self._moved: Changes = {}
         self._set_aside: list[DeadLetter] = []
         self._refused: JournalError | None = None
 
@@ -91,6 +91,21 @@ class MemoryTransaction(Transaction):
         except JournalError as error:
             self._refused = error
             raise
+
+    async def read_offsets(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """See `Transaction.read_offsets`."""
+        self._check()
+        return self._offsets.seen(consumer, self._moved)
+
+    async def place_offsets(self, consumer: str, offsets: Mapping[str, int]) -> None:
+        """See `Transaction.place_offsets`."""
+        self._check()
+        self._offsets.place(consumer, offsets, self._moved)
+
+    async def forget_offsets(self, consumer: str) -> None:
+        """See `Transaction.forget_offsets`."""
+        self._check()
+        self._moved.update({(consumer, tag): None for tag in self._offsets.seen(consumer, self._moved)})
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """See `Transaction.set_aside`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from journal.postgres.offsets import PostgresDeadLetters, PostgresOffsets
 from journal.postgres.options import PostgresOptions
 from journal.postgres.schema import Schema
 from journal.postgres.snapshots import PostgresSnapshots
+from journal.postgres.statements import statement
 from journal.postgres.transaction import PostgresTransaction
 from journal.postgres.view_tables import as_put
 from journal.records import TableSpec
@@ -95,6 +97,12 @@ class PostgresDatabase(Database):
     def dead_letters(self) -> PostgresDeadLetters:
         """See `Database.dead_letters`."""
         return self._dead_letters
+
+    async def now(self) -> datetime:
+        """See `Database.now`."""
+        async with lent_link(self._pools.others) as link:
+            ((now,),) = await link.fetch(statement("now", self._schema.name))
+        return now  # type: ignore[no-any-return]  # asyncpg's rows are untyped
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from journal.contract import DeadLetterStore, OffsetStore
 from journal.errors import Fenced
@@ -11,7 +11,7 @@ from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
 from journal.postgres.link import Link
 from journal.postgres.statements import statement
-from journal.records import ConsumerOffset, DeadLetter, OffsetMove
+from journal.records import ConsumerOffset, DeadLetter, OffsetMove, checked_offset
 
 
 class PostgresOffsets(OffsetStore):
@@ -76,6 +76,22 @@ async def move(link: Link, schema: str, consumer: str, moves: Sequence[OffsetMov
     moved = await link.fetch(statement("offset_move", schema), consumer, *columns, epoch)
     if len(moved) < len(steps):
         raise await _refusal(link, schema, consumer, steps, epoch)
+
+
+async def read_locked(link: Link, schema: str, consumer: str) -> dict[str, ConsumerOffset]:
+    """A consumer's offsets by tag, locked until the transaction open on `link` ends."""
+    rows = await link.fetch(statement("offset_lock", schema), consumer)
+    return {row[0]: ConsumerOffset(*row) for row in rows}
+
+
+async def place(link: Link, schema: str, consumer: str, offsets: Mapping[str, int]) -> None:
+    """Set offsets, and raise the epochs of their tags.
+
+    Raises:
+        ValueError: an offset is none.
+    """
+    positions = [checked_offset(consumer, tag, offset) for tag, offset in offsets.items()]
+    await link.fetch(statement("offset_place", schema), consumer, list(offsets), positions)
 
 
 def _composed(consumer: str, moves: Sequence[OffsetMove], epoch: int) -> dict[str, OffsetMove]:

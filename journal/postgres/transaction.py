@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from journal.contract import Transaction
@@ -15,7 +15,7 @@ from journal.postgres.notes import delete_notes, get_note, put_notes
 from journal.postgres.statements import statement
 from journal.postgres.values import storable
 from journal.postgres.view_tables import ViewStatements, as_put
-from journal.records import DeadLetter, NewNote, Note, OffsetMove, TableSpec
+from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from journal.tables import checked_rows
 
 T = TypeVar("T")
@@ -62,6 +62,18 @@ class PostgresTransaction(Transaction):
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `Transaction.move_offsets`."""
         await self._run(offset_rows.move(self._checked_link, self._schema, consumer, moves, epoch))
+
+    async def read_offsets(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """See `Transaction.read_offsets`."""
+        return await self._run(offset_rows.read_locked(self._checked_link, self._schema, consumer))
+
+    async def place_offsets(self, consumer: str, offsets: Mapping[str, int]) -> None:
+        """See `Transaction.place_offsets`."""
+        await self._run(offset_rows.place(self._checked_link, self._schema, consumer, offsets))
+
+    async def forget_offsets(self, consumer: str) -> None:
+        """See `Transaction.forget_offsets`."""
+        await self._run(self._checked_link.fetch(statement("offset_forget", self._schema), consumer))
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """See `Transaction.set_aside`."""

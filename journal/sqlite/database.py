@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -16,7 +17,7 @@ from journal.names import checked_journal
 from journal.records import TableSpec
 from journal.sqlite.access import Access
 from journal.sqlite.connection import SqliteFile
-from journal.sqlite.events import SqliteJournal, SqliteSnapshots
+from journal.sqlite.events import SqliteJournal, SqliteSnapshots, time_of
 from journal.sqlite.notes import SqliteNotes
 from journal.sqlite.offsets import SqliteDeadLetters, SqliteOffsets
 from journal.sqlite.schema import migrations, upgrade
@@ -109,6 +110,10 @@ class SqliteDatabase(Database):
         """See `Database.dead_letters`."""
         return self._dead_letters
 
+    async def now(self) -> datetime:
+        """See `Database.now`."""
+        return time_of(await self._access.read(_now))
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqliteTransaction]:
         """See `Database.transaction`. Nobody else writes to the file while the block runs: keep it short.
@@ -169,6 +174,11 @@ def file_path(url: str) -> str:
     if parts.query or parts.fragment or "\0" in path:
         raise InvalidUrl(f"{url!r}: a SQLite URL is a path and nothing else; write ? and # in a path as %3F and %23")
     return os.path.abspath(path)
+
+
+def _now(connection: sqlite3.Connection) -> int:
+    (microseconds,) = connection.execute(statements("registry")["now"]).fetchone()
+    return int(microseconds)
 
 
 def _register(connection: sqlite3.Connection, name: str, shard_count: int) -> int:

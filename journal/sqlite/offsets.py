@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from journal.contract import DeadLetterStore, OffsetStore
 from journal.fences import fenced_offset
-from journal.records import ConsumerOffset, DeadLetter, OffsetMove
+from journal.records import ConsumerOffset, DeadLetter, OffsetMove, checked_offset
 from journal.sqlite.access import Access
 from journal.sqlite.events import time_of
 from journal.sqlite.statements import statements
@@ -23,7 +23,7 @@ class SqliteOffsets(OffsetStore):
 
     async def read(self, consumer: str) -> dict[str, ConsumerOffset]:
         """See `OffsetStore.read`."""
-        return await self._access.read(partial(_read, consumer=consumer))
+        return await self._access.read(partial(read, consumer=consumer))
 
     async def claim(self, consumer: str, tags: Sequence[str], epoch: int) -> dict[str, int]:
         """See `OffsetStore.claim`."""
@@ -45,6 +45,11 @@ class SqliteDeadLetters(DeadLetterStore):
         return await self._access.read(partial(_letters, consumer=consumer, limit=limit))
 
 
+def read(connection: sqlite3.Connection, consumer: str) -> dict[str, ConsumerOffset]:
+    """All tags of a consumer; within an open transaction nobody else changes them until it ends."""
+    return {row[0]: ConsumerOffset(*row) for row in connection.execute(_SQL["read"], (consumer,)).fetchall()}
+
+
 def move(connection: sqlite3.Connection, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
     """Move offsets within the open transaction.
 
@@ -57,6 +62,21 @@ def move(connection: sqlite3.Connection, consumer: str, moves: Sequence[OffsetMo
             raise fenced_offset(consumer, tag, epoch, _find(connection, consumer, tag), before)
 
 
+def place(connection: sqlite3.Connection, consumer: str, offsets: Mapping[str, int]) -> None:
+    """Set offsets within the open transaction, and raise the epochs of their tags.
+
+    Raises:
+        ValueError: an offset is none.
+    """
+    rows = [(consumer, tag, checked_offset(consumer, tag, offset)) for tag, offset in offsets.items()]
+    connection.executemany(_SQL["place"], rows)
+
+
+def forget(connection: sqlite3.Connection, consumer: str) -> None:
+    """Delete a consumer's offsets within the open transaction."""
+    connection.execute(_SQL["forget"], (consumer,))
+
+
 def set_aside(connection: sqlite3.Connection, letter: DeadLetter) -> None:
     """Keep a dead letter within the open transaction."""
     (recorded_at,) = connection.execute(statements("registry")["now"]).fetchone()
@@ -65,10 +85,6 @@ def set_aside(connection: sqlite3.Connection, letter: DeadLetter) -> None:
 
 
 _SQL = statements("offsets")
-
-
-def _read(connection: sqlite3.Connection, consumer: str) -> dict[str, ConsumerOffset]:
-    return {row[0]: ConsumerOffset(*row) for row in connection.execute(_SQL["read"], (consumer,)).fetchall()}
 
 
 def _find(connection: sqlite3.Connection, consumer: str, tag: str) -> ConsumerOffset | None:

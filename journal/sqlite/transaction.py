@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from journal.contract import Transaction
 from journal.errors import JournalError
 from journal.notes import checked_kind, checked_note_name, checked_notes
-from journal.records import DeadLetter, NewNote, Note, OffsetMove, TableSpec
-from journal.sqlite import offsets
+from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
+from journal.sqlite import offsets as offset_rows
 from journal.sqlite.access import Access
 from journal.sqlite.connection import roll_back
 from journal.sqlite.notes import delete_notes, get_note, put_notes
@@ -121,14 +121,26 @@ class SqliteTransaction(Transaction):
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `Transaction.move_offsets`."""
         try:
-            await self._run(partial(offsets.move, consumer=consumer, moves=moves, epoch=epoch))
+            await self._run(partial(offset_rows.move, consumer=consumer, moves=moves, epoch=epoch))
         except JournalError as error:
             self._refused = error
             raise
 
+    async def read_offsets(self, consumer: str) -> dict[str, ConsumerOffset]:
+        """See `Transaction.read_offsets`."""
+        return await self._run(partial(offset_rows.read, consumer=consumer))
+
+    async def place_offsets(self, consumer: str, offsets: Mapping[str, int]) -> None:
+        """See `Transaction.place_offsets`."""
+        await self._run(partial(offset_rows.place, consumer=consumer, offsets=dict(offsets)))
+
+    async def forget_offsets(self, consumer: str) -> None:
+        """See `Transaction.forget_offsets`."""
+        await self._run(partial(offset_rows.forget, consumer=consumer))
+
     async def set_aside(self, letter: DeadLetter) -> None:
         """See `Transaction.set_aside`."""
-        await self._run(partial(offsets.set_aside, letter=letter))
+        await self._run(partial(offset_rows.set_aside, letter=letter))
 
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from journal.contract import Database, Transaction
 from journal.errors import OutcomeUnknown, Unavailable
-from journal.records import DeadLetter, NewNote, Note, OffsetMove, TableSpec
+from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import StoreOutcomeUnknown, StoreUnavailable
 from sharding.store.records import Allocation, Deployment, Hosting, Member, Picture, Seat
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 _JOURNAL_ERRORS: Final = Errors(Unavailable, OutcomeUnknown)
 _CLUSTER_ERRORS: Final = Errors(StoreUnavailable, StoreOutcomeUnknown)
-_READS: Final = frozenset({"heads", "read_entity", "read_shards", "snapshot_get", "notes_read", "offsets_read"})
+_READS: Final = frozenset({"heads", "read_entity", "read_shards", "snapshot_get", "notes_read", "offsets_read", "now"})
 
 
 class SimClusterStore(ClusterStore):
@@ -242,6 +242,16 @@ class _ServedTransaction(Transaction):
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         copied = tuple(moves)
         await self._session.call(lambda inner: inner.move_offsets(consumer, copied, epoch))
+
+    async def read_offsets(self, consumer: str) -> dict[str, ConsumerOffset]:
+        return await self._session.call(lambda inner: inner.read_offsets(consumer))
+
+    async def place_offsets(self, consumer: str, offsets: Mapping[str, int]) -> None:
+        copied = dict(offsets)
+        await self._session.call(lambda inner: inner.place_offsets(consumer, copied))
+
+    async def forget_offsets(self, consumer: str) -> None:
+        await self._session.call(lambda inner: inner.forget_offsets(consumer))
 
     async def set_aside(self, letter: DeadLetter) -> None:
         await self._session.call(lambda inner: inner.set_aside(letter))

@@ -18,6 +18,15 @@ RETURNING position;
 -- Locks: the write lock. No row returned: fenced, by the epoch or by the offset.
 UPDATE aecorpy_offset SET position = ? WHERE consumer = ? AND tag = ? AND epoch = ? AND position = ? RETURNING tag;
 
+-- name: place
+-- Locks: the write lock. Whoever moves under the epoch before is fenced from then on.
+INSERT INTO aecorpy_offset (consumer, tag, epoch, position) VALUES (?, ?, 1, ?)
+ON CONFLICT (consumer, tag) DO UPDATE SET epoch = epoch + 1, position = excluded.position;
+
+-- name: forget
+-- Locks: the write lock.
+DELETE FROM aecorpy_offset WHERE consumer = ?;
+
 -- name: set_aside
 -- Locks: the write lock. Set aside again (after a rebuild), an event keeps one letter, with the last reason.
 INSERT INTO aecorpy_dead_letter (consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at)
