@@ -7,7 +7,8 @@
 >>> faulty.always("heads", Fails(Unavailable("away")))    # every one, until `faulty.heal()`
 
 Operations: append, claim, heads, read_entity, read_shards, snapshot_get, snapshot_put, notes_read, notes_put,
-notes_delete, offsets_read, offsets_claim, offsets_commit, begin (of a transaction), commit (of a transaction), create_table, open_journal, now.
+notes_delete, offsets_read, offsets_claim, offsets_commit, begin (of a transaction), commit (of a transaction),
+create_table, open_journal, now.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from aecorpy.demo.look import Look
 from aecorpy.demo.patience import Patience
 from aecorpy.demo.stopping import StopWish
 from aecorpy.demo.tickets import VIEW, Plan, Sender, check, heads
-from aecorpy.projection import ProjectionStatus, TagStatus
+from aecorpy.management.look import DeploymentSeen, TagSeen
+from aecorpy.processing.states import Control, Registration
+from aecorpy.projection.progress import ViewBehind
 from journal.memory import MemoryDatabase
-from journal.records import ShardHead
 from tests.faulty_store import Fault, FaultyDatabase, fenced, lost_after, lost_before, unavailable
 
 SEATS = (Seat("A", 1),)
@@ -185,27 +186,49 @@ async def test_a_technical_no_is_written_down(desk: Desk) -> None:
     assert desk.ledger.surprises[0].startswith("booking r-1, command 1: failed with CommandFailed(")
 
 
-def _status(offset: int, error: str | None = None, failing: str | None = None) -> ProjectionStatus:
-    tags = (TagStatus("booking-0", offset, 0, failing), TagStatus("booking-1", 7))
-    return ProjectionStatus("View", True, offset, tags, error)
+class Followed:
+    """A view that has seen so many events, and catches up after so many looks.
+
+    Args:
+        looks: after how many it has caught up; None for never.
+        control: what management wants of it.
+        failing: why its next event cannot be handled.
+    """
+
+    def __init__(self, looks: int | None, control: Control | None = None, failing: str | None = None) -> None:
+        self._left = looks
+        self._control = control or Control()
+        self._tag = TagSeen("booking-0", 2, 3, 1.0, 1 if failing else 0, failing)
+
+    async def status(self) -> DeploymentSeen:
+        """How far it is."""
+        return DeploymentSeen(Registration("View", "projection", ("booking-0",)), self._control, (), (self._tag,))
+
+    async def caught_up(self, within: float = 10.0, /) -> None:
+        """Count down."""
+        await asyncio.sleep(0)
+        if self._left is None:
+            raise ViewBehind("View", {"booking-0": (2, 3)}, within)
+        if self._left:
+            self._left -= 1
+            raise ViewBehind("View", {"booking-0": (2, 3)}, within)
 
 
 async def test_waiting_for_a_view_ends_when_it_has_all() -> None:
-    offsets = iter([0, 2, 3])
-    await caught_up(lambda: _status(next(offsets)), [ShardHead(0, 1, 3), ShardHead(1, 1, 5)])
+    await caught_up(Followed(3))
 
 
 @pytest.mark.parametrize(
-    ("status", "message"),
+    ("view", "message"),
     [
-        (_status(2, error="fenced"), "the view has stopped: fenced"),
-        (_status(2, failing="ValueError: no"), "the view does not catch up: ValueError: no"),
-        (_status(2), "the view does not catch up: no event within the time"),
+        (Followed(None, Control(True, 1, 0, "its policy", "poison")), "the view is paused by its policy: poison"),
+        (Followed(None, failing="ValueError: no"), "the view does not catch up: ValueError: no"),
+        (Followed(None), "the view does not catch up: no event in 0.05 s"),
     ],
 )
-async def test_waiting_for_a_view_that_does_not_come(status: ProjectionStatus, message: str) -> None:
+async def test_waiting_for_a_view_that_does_not_come(view: Followed, message: str) -> None:
     with pytest.raises(AecorError, match=message):
-        await caught_up(lambda: status, [ShardHead(0, 1, 3), ShardHead(1, 1, 5)], limit=0.05)
+        await caught_up(view, limit=0.05)
 
 
 async def test_patience_ends_with_a_wish_to_stop() -> None:
