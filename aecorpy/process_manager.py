@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -76,8 +76,8 @@ class ProcessManager(Projection[E]):
             raise AecorError(f"{type(self).__name__} is bound to no node: run it with ClusterNode.distribute")
         streams = [_Stream(self, self._refs, database, step, move) for move in step.moves]
         async with database.transaction() as transaction:
-            starts = [stream.first for stream in streams if stream.first is not None]
-            rows = await transaction.get_rows(TABLE, starts) if starts else {}
+            keys = [key for stream in streams for key in stream.events]
+            rows = await transaction.get_rows(TABLE, keys) if keys else {}
         async with asyncio.TaskGroup() as group:
             for stream in streams:
                 group.create_task(stream.run(rows))
@@ -85,8 +85,6 @@ class ProcessManager(Projection[E]):
         moves = [stream.move() for stream in streams if stream.done > stream.committed]
         if moves:
             async with database.transaction() as transaction:
-                if outlived := [key for stream in streams for key in stream.outlived]:
-                    await transaction.delete_rows(TABLE, outlived)
                 await replace(step, moves=moves, letters=() if failed else step.letters).commit_in(transaction)
         if failed:
             raise min(failed, key=_urgency)
@@ -189,7 +187,10 @@ class _CausedDoor:
 
 
 class _Stream:
-    """One tag's events in a step: `done` is the last that was reacted to, `committed` how far its offset moved."""
+    """One tag's events in a step, by names that are theirs for ever.
+
+    `done` is the offset of the last one that was reacted to, `committed` how far the stored one has moved.
+    """
 
     def __init__(
         self,
@@ -201,15 +202,12 @@ class _Stream:
     ) -> None:
         self.done = self.committed = move.before
         self.error: Exception | None = AecorError(f"{move.tag}: on_event was cancelled by what it awaits")
-        self.outlived: list[str] = []
         self._manager, self._refs, self._database = manager, refs, database
         self._step, self._tag, self._after = step, move.tag, move.after
         shard = EventTag.parse(move.tag).shard
-        self._events: Sequence[EntityEvent[Any]] = [event for event in step.events if event.shard == shard]
-        self.first = self._key(self._events[0]) if self._events else None
-
-    def _key(self, event: EntityEvent[Any]) -> str:
-        return f"{self._step.consumer}/{self._tag}/{event.offset}"
+        self.events: dict[str, EntityEvent[Any]] = {
+            f"{step.consumer}/{move.tag}/{event.offset}": event for event in step.events if event.shard == shard
+        }
 
     def move(self) -> OffsetMove:
         """The step that the offset still has to make."""
@@ -219,20 +217,15 @@ class _Stream:
         """React to the events, up to the first that cannot be: its error is kept.
 
         Args:
-            rows: the rejections kept of events in earlier runs, by key. Only a first event can have any, because
-                keeping some moves the offset up to its event.
+            rows: the rejections kept of events that came before, by the names of the events.
         """
-        for event in self._events:
-            key = self._key(event)
+        for name, event in self.events.items():
             try:
-                kept = RejectionsKept.of_row(key, rows.get(key))
-                await self._react(event, kept)
+                await self._react(event, RejectionsKept.of_row(name, rows.get(name)))
             except Exception as error:  # noqa: BLE001 - it stops this tag and no other; `handle` raises it
                 self.error = error
                 return
             self.done = event.offset
-            if kept:
-                self.outlived.append(key)
         self.done, self.error = self._after, None
 
     async def _react(self, event: EntityEvent[Any], kept: RejectionsKept) -> None:

@@ -1,7 +1,8 @@
 """The rejections that an event's commands raised, kept so that the event takes the same way when it comes again.
 
 A rejected command appends nothing, so its entity does not know it again, and might accept it the next time, when a
-manager has long done what it does on a rejection. So a manager stores a rejection before its `on_event` hears of it.
+manager has long done what it does on a rejection. So a manager stores a rejection before its `on_event` hears of it,
+and for good: a manager that is set back to its first event is to change nothing.
 """
 
 from __future__ import annotations
@@ -21,29 +22,30 @@ TABLE = TableSpec("process_manager_rejection", "event", (Column("event", "text",
 
 @dataclass(slots=True)
 class RejectionsKept:
-    """Those of one event, each with the entity, its key, the number of the command among those to it, and its name."""
+    """Those of one event, each with the entity, its key, the number of the command among those to it, and its name.
 
-    key: str
+    Args:
+        event: the manager's name and the event's place, `BookingProcess/booking-7/12`.
+    """
+
+    event: str
     _rejections: list[list[Any]] = field(default_factory=list)
 
     @classmethod
-    def of_row(cls, key: str, row: tuple[Any, ...] | None) -> RejectionsKept:
+    def of_row(cls, event: str, row: tuple[Any, ...] | None) -> RejectionsKept:
         """What is stored for an event; nothing, if `row` is None.
 
         Raises:
             BadPayload: the row cannot be read.
         """
         try:
-            return cls(key, [] if row is None else msgpack.unpackb(row[1]))
+            return cls(event, [] if row is None else msgpack.unpackb(row[1]))
         except (ValueError, TypeError, msgpack.UnpackException) as error:
-            raise BadPayload(f"table {TABLE.name!r}, row {key!r} cannot be read: {error!r}") from error
-
-    def __bool__(self) -> bool:
-        return bool(self._rejections)
+            raise BadPayload(f"table {TABLE.name!r}, row {event!r} cannot be read: {error!r}") from error
 
     def row(self) -> tuple[Any, ...]:
         """As a row of `TABLE`."""
-        return self.key, msgpack.packb(self._rejections)
+        return self.event, msgpack.packb(self._rejections)
 
     def add(self, behaviour: Behaviour[Any], key: str, number: int, command: str, rejection: Rejection) -> None:
         """One more.
@@ -68,7 +70,7 @@ class RejectionsKept:
         for name, entity_key, place, sent, *stored in self._rejections:
             if (name, entity_key, place) == (behaviour.name, key, number):
                 if sent != command:
-                    raise other_command(behaviour.entity.__name__, key, command, self.key, sent)
+                    raise other_command(behaviour.entity.__name__, key, command, self.event, sent)
                 rejection: Rejection = behaviour.rejections.decode(*stored)
                 return rejection
         return None

@@ -1,4 +1,4 @@
-"""What the pages on entities, links and projections show is run as it stands, each page as one program."""
+"""What these pages show is run as it stands, each page as one program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-@pytest.mark.parametrize("page", ["entities.md", "links.md", "projections.md"])
+@pytest.mark.parametrize("page", ["entities.md", "links.md", "process-managers.md", "projections.md"])
 def test_the_examples_of_a_page_run_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     program = "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
     (tmp_path / "page.py").write_text(program)

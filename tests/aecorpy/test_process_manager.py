@@ -238,7 +238,7 @@ async def test_two_managers_with_the_same_targets(node: ClusterNode, faulty: Fau
     async def pay_more(event: EntityEvent[Added], commands: Commands) -> None:
         await commands.to(Account)("a").pay(event.payload.n * 10)
 
-    for handle in [await run_here(node, "One", Payments()), await run_here(node, "Two", Payments(pay_more))]:
+    for handle in [await run_here(node, "One", Payments()), await node.distribute("Two", Payments(pay_more))]:
         await caught_up(node, handle)
     assert sorted(await amounts(accounts, faulty, "a")) == [1, 2, 10, 20]
 
@@ -376,15 +376,38 @@ async def test_a_rejection_that_cannot_be_kept_is_not_acted_on(
     assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[], [1], []]
 
 
-async def test_kept_rejections_go_when_their_event_is_done(start_node: StartNode, tmp_path: Path) -> None:
+async def test_what_was_rejected_once_stays_so_for_a_manager_that_begins_anew(
+    start_node: StartNode, tmp_path: Path
+) -> None:
     node = await start_node(f"sqlite:///{tmp_path}/journal.db")
     counters, accounts = await deployed(node)
     await accounts("a").set_limit(10)
-    await count(counters, 11, 12, 5)
-    await caught_up(node, await run_here(node, "Payments", Payments(over_limit)))
-    assert await amounts(accounts, node.database, "over") == [1, 2]
+    await count(counters, 11, 5, 12)
+    handle = await run_here(node, "Payments", Payments(over_limit))
+    await caught_up(node, handle)
+    await handle.stop()
+    await accounts("a").set_limit(100)
+    await begin_anew(node.database, "Payments")
+    await caught_up(node, await run_here(node, "Payments", Stopping(over_limit)))
+    keys = ("a", "over", "thanks")
+    assert [await amounts(accounts, node.database, key) for key in keys] == [[5], [1, 7], [5]]
+
+
+async def test_a_kept_rejection_that_cannot_be_read_is_the_policy_s_matter(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    node = await start_node(f"sqlite:///{tmp_path}/journal.db")
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 11)
+    handle = await run_here(node, "Payments", Payments(over_limit))
+    await caught_up(node, handle)
+    await handle.stop()
     async with node.database.transaction() as transaction:
-        assert await transaction.fetch("SELECT * FROM process_manager_rejection") == []
+        await transaction.execute("UPDATE process_manager_rejection SET rejections = $1", b"\xc1")
+    await begin_anew(node.database, "Payments")
+    handle = await run_here(node, "Payments", Payments(over_limit))
+    assert "row 'Payments/counter-" in await in_trouble(handle)
 
 
 async def test_one_that_decides_otherwise_the_second_time_is_told(node: ClusterNode) -> None:

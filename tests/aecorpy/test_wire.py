@@ -18,6 +18,7 @@ from aecorpy.hosts import PlainHost
 from aecorpy.messages import Answer, Command, Refused
 from aecorpy.wire import CommandWire, MessageWire
 from journal.errors import BadPayload, JournalError
+from journal.metadata import Cause
 from tests.aecorpy.samples import Counter, Negative, TooMuch
 
 BEHAVIOUR: Behaviour[Any] = Behaviour.of(Counter)
@@ -77,6 +78,25 @@ def wire_arguments(arrived: Command) -> bytes:
 def test_values_keep_their_types() -> None:
     arrived = wire().unpack(wire().pack(command("add_all", (1, 2, 3))))
     assert arrived.kwargs == {"ns": (1, 2, 3)}
+
+
+def test_a_cause_goes_along_and_a_command_without_one_is_as_it_always_was() -> None:
+    sent = command("add", 1)
+    assert len(msgpack.unpackb(wire().pack(sent))) == 4
+    assert wire().unpack(wire().pack(sent)).cause is None
+    sent.cause = Cause("Payments", "counter-3", 7, 2)
+    assert wire().unpack(wire().pack(sent)).cause == sent.cause
+
+
+@pytest.mark.parametrize(
+    "cause", [None, 1, [], ["a", "b", 1], ["a", "b", 1, True], ["a", 2, 3, 4], [b"a", "b", 1, 1], {"a": 1}]
+)
+def test_what_is_no_cause_is_refused(cause: Any) -> None:
+    parts = [*msgpack.unpackb(wire().pack(command("add", 1))), cause]
+    with pytest.raises(BadPayload):
+        wire().unpack(msgpack.packb(parts))
+    with pytest.raises(BadPayload):
+        wire().unpack(msgpack.packb([*parts[:4], ["a", "b", 1, 1], None]))
 
 
 @pytest.mark.parametrize("args", [("one",), (), (1, 2), (None,)])

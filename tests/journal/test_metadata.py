@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal.errors import BadPayload
-from journal.metadata import MAX_METADATA_BYTES, NO_METADATA, Metadata
+from journal.metadata import MAX_METADATA_BYTES, NO_METADATA, Cause, Metadata, has_cause
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 IDS = st.none() | TEXT
@@ -20,6 +20,34 @@ IDS = st.none() | TEXT
 def test_any_text_comes_back(command: str | None, correlation: str | None, causation: str | None, extra: Any) -> None:
     metadata = Metadata(command, correlation, causation, extra)
     assert Metadata.decode(metadata.encode()) == metadata
+
+
+@given(
+    st.none() | st.builds(Cause, TEXT, TEXT, st.integers(1, 2**62), st.integers(1, 2**31)),
+    st.none() | st.tuples(TEXT, st.binary()),
+    IDS,
+    st.dictionaries(TEXT, TEXT, max_size=5),
+)
+def test_a_cause_and_an_answer_come_back(
+    cause: Cause | None, answered: tuple[str, bytes] | None, correlation: str | None, extra: Any
+) -> None:
+    metadata = Metadata(correlation_id=correlation, extra=extra, cause=cause, answered=answered)
+    stored = metadata.encode()
+    assert Metadata.decode(stored) == metadata
+    assert has_cause(stored) == (cause is not None), "seen without decoding anything"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"e": 1}, {"e": ["a", "b", 1]}, {"e": ["a", "b", 1, None]}, {"p": 1}, {"p": ["add", "x"]}, {"p": [b"", b""]}],
+)
+def test_what_is_no_cause_or_answer_is_refused(fields: Any) -> None:
+    with pytest.raises(BadPayload):
+        Metadata.decode(msgpack.packb(fields))
+
+
+def test_an_answer_does_not_count_for_the_limit() -> None:
+    assert len(Metadata(answered=("add", b"x" * MAX_METADATA_BYTES)).encode()) > MAX_METADATA_BYTES
 
 
 def test_nothing_takes_no_bytes() -> None:
