@@ -230,13 +230,15 @@ class _Stream:
 
     async def _react(self, event: EntityEvent[Any], kept: RejectionsKept) -> None:
         reaction = _Reaction(self._step.consumer, self._tag, event, kept, lambda: self._keep(kept))
+        raised: Exception | None = None
         try:
             await self._manager.on_event(event, Commands(self._refs, reaction))
-        except Exception:
-            if reaction.void is None:
-                raise
-        if reaction.void is not None:  # also when it was caught: commands are missing
-            raise reaction.void
+        except Exception as error:  # noqa: BLE001 - it is raised below, unless something before it matters more
+            raised = error
+        failure = reaction.void or raised  # the first also when it was caught: commands are missing
+        reaction.void = AecorError(f"{self._tag} {event.offset}: on_event has ended, so it can send nothing more")
+        if failure is not None:
+            raise failure
 
     async def _keep(self, kept: RejectionsKept) -> None:
         async with self._database.transaction() as transaction:

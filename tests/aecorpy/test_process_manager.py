@@ -570,6 +570,20 @@ async def test_one_that_is_stopped_in_the_middle_leaves_nothing_behind(node: Clu
     await asyncio.wait_for(handle.stop(), 5)
 
 
+async def test_what_goes_on_behind_the_reaction_sends_nothing(node: ClusterNode, faulty: FaultyDatabase) -> None:
+    counters, accounts = await deployed(node)
+    await count(counters, 1)
+    kept: list[EntityRefs[Account]] = []
+
+    async def keep(event: EntityEvent[Added], commands: Commands) -> None:
+        kept.append(commands.to(Account))
+
+    await caught_up(node, await node.distribute("Payments", Payments(keep)))
+    with pytest.raises(AecorError, match="on_event has ended"):
+        await kept[0]("a").pay(1)
+    assert await amounts(accounts, faulty, "a") == []
+
+
 async def test_a_reaction_that_is_cancelled_by_itself_has_failed(node: ClusterNode) -> None:
     counters, _ = await deployed(node)
     await count(counters, 1)
