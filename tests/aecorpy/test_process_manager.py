@@ -238,7 +238,7 @@ async def test_two_managers_with_the_same_targets(node: ClusterNode, faulty: Fau
     async def pay_more(event: EntityEvent[Added], commands: Commands) -> None:
         await commands.to(Account)("a").pay(event.payload.n * 10)
 
-    for handle in [await run_here(node, "One", Payments()), await node.distribute("Two", Payments(pay_more))]:
+    for handle in [await run_here(node, "One", Payments()), await run_here(node, "Two", Payments(pay_more))]:
         await caught_up(node, handle)
     assert sorted(await amounts(accounts, faulty, "a")) == [1, 2, 10, 20]
 
@@ -578,7 +578,7 @@ async def test_what_goes_on_behind_the_reaction_sends_nothing(node: ClusterNode,
     async def keep(event: EntityEvent[Added], commands: Commands) -> None:
         kept.append(commands.to(Account))
 
-    await caught_up(node, await node.distribute("Payments", Payments(keep)))
+    await caught_up(node, await run_here(node, "Payments", Payments(keep)))
     with pytest.raises(AecorError, match="on_event has ended"):
         await kept[0]("a").pay(1)
     assert await amounts(accounts, faulty, "a") == []
