@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -25,14 +26,25 @@ from sharding.links import Link, LinkError, Links, Peer
 from sharding.membership import Membership
 from sharding.messages import Envelope
 from sharding.notices import (
+    GONE,
+    LOST,
+    THERE,
+    CoordinatorChanged,
     From,
+    HostAgain,
+    Joined,
     Leave,
     Left,
     LookAgain,
     News,
+    Parts,
+    PeerChanged,
     PeerDead,
     PeerOpened,
     PictureSeen,
+    Suspended,
+    Vacate,
+    Withdraw,
 )
 from sharding.ports import Ports
 from sharding.post import Unreachable, try_to_send
@@ -57,18 +69,7 @@ from sharding.protocol import (
     Request,
     Resigned,
 )
-from sharding.region import (
-    GONE,
-    LOST,
-    THERE,
-    CoordinatorChanged,
-    Joined,
-    Parts,
-    PeerChanged,
-    Region,
-    Suspended,
-    Vacate,
-)
+from sharding.region import Region
 from sharding.routes import Routes
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
@@ -148,6 +149,7 @@ class Cluster:
         self._joined: asyncio.Future[None] = engine.loop.create_future()
         self._may_leave: asyncio.Future[None] | None = None
         self._redeploying: asyncio.Task[None] | None = None
+        self._recording: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # --- the life of a node
 
@@ -177,12 +179,18 @@ class Cluster:
     async def deploy(self, deployment: Deployment, host: ShardHost, *, hosts: bool = True) -> Routes:
         """Route a type from this node, and host its shards if `hosts` and the node's weight is above 0.
 
+        A type that is deployed here keeps its routes: what was withdrawn is hosted again, with the new `host`. Await
+        `withdraw` before that.
+
         Raises:
             DeploymentMismatch: other nodes deployed it otherwise.
             ClusterStoreError: the store is away.
         """
         hosts = hosts and self.weight > 0
-        await self._record(deployment, hosts)
+        known = self._deployed.get(deployment.name)
+        if known is not None:
+            return await self._deploy_again(known, deployment, host, hosts)
+        await self._record(deployment, lambda: hosts)
         routes = Routes(deployment.name, deployment.shard_count, host, self.engine, self, self._asks)
         region = self.engine.create(lambda: Region(routes, self.accepts, self._on_owned, self.ports.draw))
         self._deployed.add(Deployed(deployment, hosts, region, routes))
@@ -190,18 +198,47 @@ class Cluster:
             self.engine.tell(region, Joined())
         return routes
 
-    async def _record(self, deployment: Deployment, hosts: bool) -> None:
+    async def _deploy_again(self, known: Deployed, deployment: Deployment, host: ShardHost, hosts: bool) -> Routes:
+        await self._record(deployment, lambda: hosts)
+        if hosts and not known.hosts:
+            known.hosts = True
+            self.engine.tell(known.region, HostAgain(host))
+        return known.routes
+
+    async def withdraw(self, name: str) -> None:
+        """Host a type no more: its shards are handed off to others; with no other host they stop, and nobody has them.
+
+        The routes stay: this node can still call it. What it sends waits while nobody hosts the type.
+
+        Returns:
+            when no shard of it lives here. Nothing happens when it is not deployed here.
+
+        Raises:
+            ClusterStoreError: the store is away. The node will not host it when it joins anew; call this again.
+        """
+        one = self._deployed.get(name)
+        if one is None:
+            return
+        one.hosts = False
+        async with self._recording[name]:
+            if self.me:
+                await self.store.unhost(name, self.me)
+        await self.engine.ask(one.region, Withdraw())
+        await one.routes.vacated()
+
+    async def _record(self, deployment: Deployment, hosts: Callable[[], bool]) -> None:
         while True:
-            me = self.me
-            if me or not hosts:
-                try:
-                    await self.store.deploy(deployment, host=me if hosts else None)
-                except LeaseLost:  # the next renewal notices that, too, and joins anew
-                    _log.info("node %r is no member now: it deploys %s when it is again", self.node, deployment.name)
-                else:
-                    if me == self.me:
-                        return
-                    continue
+            async with self._recording[deployment.name]:  # what is wanted later is written later
+                me, wanted = self.me, hosts()
+                if me or not wanted:
+                    try:
+                        await self.store.deploy(deployment, host=me if wanted else None)
+                    except LeaseLost:  # the next renewal notices that, too, and joins anew
+                        _log.info("node %r is no member now: it deploys %s later", self.node, deployment.name)
+                    else:
+                        if me == self.me:
+                            return
+                        continue
             await asyncio.sleep(REDEPLOY_PAUSE)
 
     async def hand_off(self, seconds: float) -> None:
@@ -286,15 +323,19 @@ class Cluster:
 
     async def _redeploy(self, me: int) -> None:
         for one in self._deployed:
-            while self.me == me:
-                try:
-                    await self._record(one.deployment, one.hosts)
-                except ClusterStoreError as error:
-                    _log.warning("node %r cannot host %s again yet: %s", self.node, one.deployment.name, error)
-                    await asyncio.sleep(REDEPLOY_PAUSE)
-                else:
-                    self.engine.tell(one.region, Joined())
-                    break
+            await self._redeploy_one(me, one)
+
+    async def _redeploy_one(self, me: int, one: Deployed) -> None:
+        while self.me == me:
+            try:
+                if one.hosts:
+                    await self._record(one.deployment, lambda: one.hosts)
+            except ClusterStoreError as error:
+                _log.warning("node %r cannot host %s again yet: %s", self.node, one.deployment.name, error)
+                await asyncio.sleep(REDEPLOY_PAUSE)
+            else:
+                self.engine.tell(one.region, Joined())
+                return
 
     def outside(self) -> None:
         """See `Household`."""

@@ -292,6 +292,7 @@ class Coordinator(AsyncActor):
         for name, table in self._tables.items():
             candidates = self._roster.candidates(table, now)
             if not any(candidate.weight > 0 for candidate in candidates.values()):
+                self._order(table, table.unwanted(self._roster.withdrawn(table)))
                 continue
             slots = self._settings.moves_at_once - under_way
             step = table.next_step(candidates, self._roster.held(table, now), slots)

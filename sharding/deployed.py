@@ -13,9 +13,9 @@ from sharding.routes import Routes
 from sharding.store.records import Deployment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deployed:
-    """A type on this node; `hosts` says whether its shards may live here."""
+    """A type on this node; `hosts` says whether its shards shall be able to live here."""
 
     deployment: Deployment
     hosts: bool

@@ -1,12 +1,14 @@
-"""What a node, its membership and its coordinator tell each other. None of this leaves the process.
+"""What a node, its membership, its coordinator and its regions tell each other. None of this leaves the process.
 
 The node hears of links, the membership of the store, the coordinator of whatever concerns the term.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from sharding.host import ShardHost
 from sharding.protocol import Leads, Members, Resigned
 from sharding.store.records import Picture
 
@@ -67,3 +69,58 @@ class PeerOpened(NamedTuple):
     """From the node: a connection to the member stands."""
 
     incarnation: int
+
+
+# --- to a region
+
+
+class Joined(NamedTuple):
+    """From the node: it is a member (again), under another incarnation; register."""
+
+
+class Suspended(NamedTuple):
+    """From the node: it is no member any more, or will not be at once. Stop all shards, and forget who has which."""
+
+
+class Vacate(NamedTuple):
+    """From the node, which is leaving: finish and stop the shards that nobody took."""
+
+
+class Withdraw(NamedTuple):
+    """From the node: the store says that it hosts the type no more; take no shard. Answered when that is understood."""
+
+
+class HostAgain(NamedTuple):
+    """From the node, which had withdrawn the type: the store says that it hosts it; shards may be taken.
+
+    Attributes:
+        host: what opens them from now on.
+    """
+
+    host: ShardHost
+
+
+class Parts(NamedTuple):
+    """From the node: the member is leaving and owns nothing more; send it nothing, and call `done`."""
+
+    incarnation: int
+    done: Callable[[], None]
+
+
+class CoordinatorChanged(NamedTuple):
+    """From the node: somebody else coordinates now; register there."""
+
+
+THERE, LOST, GONE = range(3)
+
+
+class PeerChanged(NamedTuple):
+    """From the node, of another member.
+
+    Attributes:
+        what: `THERE`: it is new, or the connection to it stands. `LOST`: the connection ended, or could not be made.
+            `GONE`: its process is dead, or it is no member any more; its routes are suspended already.
+    """
+
+    incarnation: int
+    what: int

@@ -18,11 +18,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from thespian.actors import ChildActorExited, WakeupMessage
 
 from sharding.actors import Address, AsyncActor
+from sharding.notices import (
+    THERE,
+    CoordinatorChanged,
+    HostAgain,
+    Joined,
+    Parts,
+    PeerChanged,
+    Suspended,
+    Vacate,
+    Withdraw,
+)
 from sharding.orders import CallUp, Drain, Drained, Fence, Own
 from sharding.post import Unreachable
 from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Homes, Register
@@ -33,44 +44,6 @@ FLUSH_SECONDS = 2.0
 REMIND_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-class Joined(NamedTuple):
-    """From the node: it is a member (again), under another incarnation; register."""
-
-
-class Suspended(NamedTuple):
-    """From the node: it is no member any more, or will not be at once. Stop all shards, and forget who has which."""
-
-
-class Vacate(NamedTuple):
-    """From the node, which is leaving: finish and stop the shards that nobody took."""
-
-
-class Parts(NamedTuple):
-    """From the node: the member is leaving and owns nothing more; send it nothing, and call `done`."""
-
-    incarnation: int
-    done: Callable[[], None]
-
-
-class CoordinatorChanged(NamedTuple):
-    """From the node: somebody else coordinates now; register there."""
-
-
-THERE, LOST, GONE = range(3)
-
-
-class PeerChanged(NamedTuple):
-    """From the node, of another member.
-
-    Attributes:
-        what: `THERE`: it is new, or the connection to it stands. `LOST`: the connection ended, or could not be made.
-            `GONE`: its process is dead, or it is no member any more; its routes are suspended already.
-    """
-
-    incarnation: int
-    what: int
 
 
 @dataclass(slots=True)
@@ -120,6 +93,7 @@ class Region(AsyncActor):
         self._reminding = False
         self._registered = True
         self._suspended = True
+        self._withdrawn = False
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the region."""
@@ -149,6 +123,13 @@ class Region(AsyncActor):
                 for shard, local in self._shards.items():
                     if not local.draining:
                         self._drain(shard, local, at_once=False)
+            case Withdraw():
+                self._withdrawn = True
+                self._look_anew()
+                self.send(sender, message)
+            case HostAgain(host):
+                self._withdrawn, self._routes.host = False, host
+                self._look_anew()
             case Parts():
                 self._on_parts(message)
             case ChildActorExited():
@@ -179,7 +160,10 @@ class Region(AsyncActor):
         if local is not None:
             self._settle_local(shard, local, owner, epoch)
         elif owner == self._post.me:
-            if self._given_up.get(shard) != epoch:  # otherwise this only repeats what we had before
+            if self._withdrawn:
+                self._let_wait(shard)
+                self._give_up(shard, epoch)
+            elif self._given_up.get(shard) != epoch:  # otherwise this only repeats what we had before
                 self._take(shard, epoch)
         elif self._post.knows(owner):  # otherwise its messages wait for news of it, or for another home
             self._route_to(shard, RemoteShard(self._routes, shard, owner))
@@ -218,6 +202,12 @@ class Region(AsyncActor):
                 self._routes.open(shard, address)
 
     # --- flushing
+
+    def _let_wait(self, shard: int) -> None:
+        """Send nothing more to the shard's owner but a `Flush` behind what went there."""
+        route = self._routes.addresses[shard]
+        if isinstance(route, RemoteShard) and not (route.used and self._begin_flush(shard, route.owner)):
+            self._routes.buffer(shard)
 
     def _begin_flush(self, shard: int, former: int) -> bool:
         """Send a `Flush` after what went to the former owner; False when that can bring nothing any more."""
@@ -278,10 +268,15 @@ class Region(AsyncActor):
         if self._suspended:
             return
         if self._routes.homes[shard] == (self._post.me, local.epoch):
-            self._tell_coordinator(HandedOff(self._routes.name, shard, local.epoch))
-            self._remind_later()
+            self._give_up(shard, local.epoch)
         else:
             self._settle(shard)
+
+    def _give_up(self, shard: int, epoch: int) -> None:
+        """Nothing of the shard is here, and nothing will be under that epoch."""
+        self._given_up[shard] = epoch
+        self._tell_coordinator(HandedOff(self._routes.name, shard, epoch))
+        self._remind_later()
 
     def _on_fence(self, fence: Fence) -> None:
         local = self._shards.get(fence.shard)
@@ -291,6 +286,11 @@ class Region(AsyncActor):
             self._remind_later()
 
     # --- what must not be lost between here and the coordinator
+
+    def _look_anew(self) -> None:
+        """The store says something else about who hosts the type: whoever coordinates must look."""
+        if not self._suspended:
+            self._register()
 
     def _register(self) -> None:
         self._registered = False
@@ -333,10 +333,8 @@ class Region(AsyncActor):
     def _on_parts(self, parts: Parts) -> None:
         """Send nothing to the member but a `Flush` behind what went there; what comes waits for its shards' homes."""
         for shard, route in enumerate(self._routes.addresses):
-            if not isinstance(route, RemoteShard) or route.owner != parts.incarnation:
-                continue
-            if not (route.used and self._begin_flush(shard, route.owner)):
-                self._routes.buffer(shard)
+            if isinstance(route, RemoteShard) and route.owner == parts.incarnation:
+                self._let_wait(shard)
         parts.done()
 
     def _on_peer(self, change: PeerChanged) -> None:

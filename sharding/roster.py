@@ -127,6 +127,10 @@ class Roster:
                 found[incarnation] = Candidate(member.node, member.weight if stays else 0.0)
         return found
 
+    def withdrawn(self, table: ShardTable) -> set[int]:
+        """The live members that own shards of the type and host it no more."""
+        return (self.live() & set(table.owners)) - self._hosts.get(table.deployment.name, set())
+
     def held(self, table: ShardTable, now: float) -> set[int]:
         """Members that are down, but whose shards of a patient type have to wait for the end of their lease."""
         if not table.deployment.patient:

@@ -125,6 +125,12 @@ class ShardTable:
 
     # --- planning
 
+    def unwanted(self, withdrawn: Collection[int]) -> list[HandOffWanted]:
+        """What these owners, who host the type no more, should hand off although nobody can have it."""
+        owned = [(shard, owner) for shard, owner in enumerate(self.owners) if owner in withdrawn]
+        idle = [one for one in owned if one[0] not in self.moving and one[0] not in self._free]
+        return [HandOffWanted(shard, owner) for shard, owner in idle]
+
     def next_step(self, candidates: Mapping[int, Candidate], held: Collection[int], slots: int) -> Step:
         """What to do now; worked out anew only if something has changed since there was nothing to do.
 

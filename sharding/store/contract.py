@@ -138,6 +138,10 @@ class ClusterStore(ABC):
         """
 
     @abstractmethod
+    async def unhost(self, name: str, incarnation: int) -> None:
+        """The member may not own shards of the type any more; what it owns stays until it is given away. Idempotent."""
+
+    @abstractmethod
     async def deployments(self) -> tuple[list[Deployment], list[Hosting]]:
         """All types by name, and who hosts them, by type and incarnation; from one snapshot."""
 

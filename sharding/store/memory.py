@@ -144,6 +144,10 @@ class MemoryClusterStore(ClusterStore):
             self._hostings.add(Hosting(deployment.name, host))
         self._deployments[deployment.name] = stored
 
+    async def unhost(self, name: str, incarnation: int) -> None:
+        """See `ClusterStore.unhost`."""
+        self._hostings.discard(Hosting(name, incarnation))
+
     async def deployments(self) -> tuple[list[Deployment], list[Hosting]]:
         """See `ClusterStore.deployments`."""
         return sorted(self._deployments.values()), sorted(self._hostings)

@@ -43,6 +43,30 @@ async def test_who_is_no_member_hosts_nothing(cluster: ClusterStore) -> None:
     assert await cluster.deployments() == ([], [])
 
 
+async def test_who_withdraws_hosts_that_type_no_more_until_it_is_deployed_again(cluster: ClusterStore) -> None:
+    one, two = [(await cluster.join(seat(node), LEASE)).incarnation for node in "ab"]
+    view = Deployment("BookingView", "projection", 4)
+    for deployment in (BOOKING, view):
+        for host in (one, two):
+            await cluster.deploy(deployment, host=host)
+    for _ in range(2):
+        await cluster.unhost("Booking", one)
+    await cluster.unhost("Booking", 77)
+    await cluster.unhost("Other", two)
+    left = [Hosting("Booking", two), Hosting("BookingView", one), Hosting("BookingView", two)]
+    assert await cluster.deployments() == ([BOOKING, view], left)
+    await cluster.deploy(BOOKING, host=one)
+    assert await cluster.deployments() == ([BOOKING, view], [Hosting("Booking", one), *left])
+
+
+async def test_what_a_host_that_withdrew_owns_stays_as_it_is(cluster: ClusterStore) -> None:
+    one, term = await coordinator(cluster)
+    await cluster.deploy(BOOKING, host=one)
+    await cluster.allocate(term, "Booking", [Allocation(5, one, 1)])
+    await cluster.unhost("Booking", one)
+    assert await cluster.allocations("Booking") == [Allocation(5, one, 1)]
+
+
 @pytest.mark.parametrize("bad", [Deployment("", "entity", 1), Deployment("B", "\0", 1), Deployment("B", "entity", 0)])
 async def test_a_type_that_cannot_be_kept_is_refused(cluster: ClusterStore, bad: Deployment) -> None:
     with pytest.raises(ValueError, match="use"):

@@ -12,9 +12,10 @@ from sharding.actors import Address, AsyncActor, Engine
 from sharding.asks import RemoteAsks
 from sharding.host import EpochRefused, Population, ShardHost
 from sharding.messages import Envelope, Retire, ShardLost
+from sharding.notices import Joined
 from sharding.post import Unreachable
 from sharding.protocol import Homes
-from sharding.region import Joined, Region
+from sharding.region import Region
 from sharding.routes import Routes
 from sharding.store.records import Member
 

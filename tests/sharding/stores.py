@@ -75,6 +75,12 @@ class FaultyClusterStore(MemoryClusterStore):
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> bool:
         return await self._do("declare_down", super().declare_down(term, incarnation, evidence=evidence))
 
+    async def deploy(self, deployment: Deployment, *, host: int | None = None) -> None:
+        await self._do("deploy", super().deploy(deployment, host=host))
+
+    async def unhost(self, name: str, incarnation: int) -> None:
+        await self._do("unhost", super().unhost(name, incarnation))
+
     async def deployments(self) -> tuple[list[Deployment], list[Hosting]]:
         return await self._do("deployments", super().deployments())
 

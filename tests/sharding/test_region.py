@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sharding import region as regions
+from sharding.notices import GONE, LOST, THERE, CoordinatorChanged, HostAgain, Joined, PeerChanged, Suspended, Withdraw
 from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Homes, Register, Reply, Request
-from sharding.region import GONE, LOST, THERE, CoordinatorChanged, Joined, PeerChanged, Suspended
-from tests.sharding.posts import ME, Rig, answers, turns
+from tests.sharding.posts import ME, Rig, TextHost, answers, turns
 from tests.waiting import eventually
 
 X, Y, Z = 2, 3, 4
@@ -169,6 +169,48 @@ async def test_a_soft_drain_that_does_not_end_is_ended_when_the_shard_is_given_a
         assert texts(rig.post.take(Request)) == [(X, "2")]
         ask.cancel()
     assert (0, 1, False) in rig.owned
+
+
+# --- withdrawing
+
+
+async def test_a_region_that_withdrew_registers_and_refuses_shards_that_were_granted_meanwhile(rig: Rig) -> None:
+    await rig.homes((1, ME, 1))
+    assert await answers(rig.engine.ask(rig.region, Withdraw())) == [Withdraw()]
+    assert rig.post.told == [Register(ME, "t"), Register(ME, "t")]
+    await rig.homes((0, ME, 1))
+    assert HandedOff("t", 0, 1) in rig.post.told
+    assert rig.owned == [(1, 1, True)], "what it has stays until it is ordered to hand it off"
+    ask = rig.ask("1")
+    await rig.homes((0, X, 2))
+    assert texts(rig.post.take(Request)) == [(X, "1")]
+    ask.cancel()
+
+
+async def test_what_was_sent_to_the_owner_before_a_refused_grant_is_not_overtaken(rig: Rig) -> None:
+    await rig.tell(Withdraw())
+    await rig.homes((0, X, 1))
+    rig.ask("1").cancel()
+    await rig.homes((0, ME, 2))
+    rig.send("2")
+    assert texts(rig.post.take(Request)) == [(X, "1")]
+    ((to, flush),) = rig.post.take(Flush)
+    assert to == X
+    await rig.homes((0, Y, 3))
+    assert rig.post.take(Request) == []
+    await rig.tell(Flushed("t", flush.marker))
+    assert texts(rig.post.take(Request)) == [(Y, "2")]
+
+
+async def test_a_type_that_is_hosted_again_is_opened_by_the_new_host(rig: Rig) -> None:
+    await rig.tell(Withdraw())
+    rig.post.told.clear()
+    host = TextHost()
+    await rig.tell(HostAgain(host))
+    assert rig.post.told == [Register(ME, "t")]
+    await rig.homes((0, ME, 1))
+    assert await answers(rig.ask("1")) == ["1"]
+    assert (rig.log, host.log) == ([], ["open 0 1", "k:1"])
 
 
 # --- fenced

@@ -73,6 +73,9 @@ class SimClusterStore(ClusterStore):
     async def deploy(self, deployment: Deployment, *, host: int | None = None) -> None:
         await self._write(lambda: self.inner.deploy(deployment, host=host))
 
+    async def unhost(self, name: str, incarnation: int) -> None:
+        await self._write(lambda: self.inner.unhost(name, incarnation))
+
     async def deployments(self) -> tuple[list[Deployment], list[Hosting]]:
         return await self._read(self.inner.deployments)
 

@@ -106,6 +106,12 @@ async def deploy(rows: Rows, deployment: Deployment, host: int | None) -> None:
         await rows.run("add_hosting", deployment.name, host)
 
 
+async def unhost(rows: Rows, name: str, incarnation: int) -> None:
+    """See `ClusterStore.unhost`."""
+    await rows.lock()
+    await rows.run("remove_hosting", name, incarnation)
+
+
 async def allocate(rows: Rows, term: int, name: str, allocations: Sequence[Allocation]) -> None:
     """See `ClusterStore.allocate`."""
     await rows.lock_term(term)

@@ -108,6 +108,11 @@ def deploy(rows: Rows, deployment: Deployment, host: int | None) -> None:
         rows.run("add_hosting", name=deployment.name, incarnation=host)
 
 
+def unhost(rows: Rows, name: str, incarnation: int) -> None:
+    """See `ClusterStore.unhost`."""
+    rows.run("remove_hosting", name=name, incarnation=incarnation)
+
+
 def allocate(rows: Rows, term: int, name: str, allocations: Sequence[Allocation]) -> None:
     """See `ClusterStore.allocate`."""
     rows.check_term(term)

@@ -136,6 +136,10 @@ class SqliteClusterStore(ClusterStore):
         checked_deployment(deployment)
         await self._change(lambda rows: changes.deploy(rows, deployment, host))
 
+    async def unhost(self, name: str, incarnation: int) -> None:
+        """See `ClusterStore.unhost`."""
+        await self._change(lambda rows: changes.unhost(rows, name, incarnation))
+
     async def deployments(self) -> tuple[list[Deployment], list[Hosting]]:
         """See `ClusterStore.deployments`."""
         return await self._read(Rows.deployments)

@@ -48,6 +48,7 @@ STEPS = st.lists(
         step("declare_down", TERM, INCARNATION, named=EVIDENCE),
         step("forget", TERM),
         step("deploy", TYPES, named=st.fixed_dictionaries({"host": st.none() | INCARNATION})),
+        step("unhost", st.sampled_from("XY"), INCARNATION),
         step("allocate", TERM, st.sampled_from("XY"), ALLOCATIONS),
         step("picture"),
         step("deployments"),

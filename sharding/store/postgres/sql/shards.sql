@@ -24,6 +24,10 @@ INSERT INTO aecorpy_cluster_hosting (cluster, name, incarnation)
 VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING
 
+-- name: remove_hosting
+DELETE FROM aecorpy_cluster_hosting
+WHERE cluster = $1 AND name = $2 AND incarnation = $3
+
 -- name: allocations
 SELECT shard, owner, epoch
 FROM aecorpy_cluster_shard

@@ -24,6 +24,10 @@ INSERT INTO aecorpy_cluster_hosting (cluster, name, incarnation)
 VALUES (:cluster, :name, :incarnation)
 ON CONFLICT DO NOTHING
 
+-- name: remove_hosting
+DELETE FROM aecorpy_cluster_hosting
+WHERE cluster = :cluster AND name = :name AND incarnation = :incarnation
+
 -- name: allocations
 SELECT shard, owner, epoch
 FROM aecorpy_cluster_shard
