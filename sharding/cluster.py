@@ -30,8 +30,8 @@ from sharding.notices import (
     LOST,
     THERE,
     CoordinatorChanged,
+    DeployedAgain,
     From,
-    HostAgain,
     Joined,
     Leave,
     Left,
@@ -179,8 +179,8 @@ class Cluster:
     async def deploy(self, deployment: Deployment, host: ShardHost, *, hosts: bool = True) -> Routes:
         """Route a type from this node, and host its shards if `hosts` and the node's weight is above 0.
 
-        A type that is deployed here keeps its routes: what was withdrawn is hosted again, with the new `host`. Await
-        `withdraw` before that.
+        A type that is deployed here keeps its routes: what was withdrawn is hosted again, with the new `host`, also
+        with another number of shards where the store allows that. Await `withdraw` before that.
 
         Raises:
             DeploymentMismatch: other nodes deployed it otherwise.
@@ -200,9 +200,11 @@ class Cluster:
 
     async def _deploy_again(self, known: Deployed, deployment: Deployment, host: ShardHost, hosts: bool) -> Routes:
         await self._record(deployment, lambda: hosts)
-        if hosts and not known.hosts:
-            known.hosts = True
-            self.engine.tell(known.region, HostAgain(host))
+        news = deployment != known.deployment or (hosts and not known.hosts)
+        known.deployment, known.hosts = deployment, known.hosts or hosts
+        if news:
+            await known.routes.vacated()
+            self.engine.tell(known.region, DeployedAgain(host, deployment.shard_count, known.hosts))
         return known.routes
 
     async def withdraw(self, name: str) -> None:

@@ -230,7 +230,8 @@ class Coordinator(AsyncActor):
     async def _look(self, *, all_allocations: bool) -> _Look:
         picture = await self._store.picture()
         deployments, hosting = await self._store.deployments()
-        wanted = [one.name for one in deployments if all_allocations or one.name not in self._tables]
+        known = [] if all_allocations else [table.deployment for table in self._tables.values()]
+        wanted = [one.name for one in deployments if one not in known]  # new, or with another number of shards
         allocations = {name: await self._store.allocations(name) for name in wanted}
         return _Look(picture, deployments, hosting, allocations)
 

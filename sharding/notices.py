@@ -90,14 +90,18 @@ class Withdraw(NamedTuple):
     """From the node: the store says that it hosts the type no more; take no shard. Answered when that is understood."""
 
 
-class HostAgain(NamedTuple):
-    """From the node, which had withdrawn the type: the store says that it hosts it; shards may be taken.
+class DeployedAgain(NamedTuple):
+    """From the node, on which no shard of the type lives: the store knows the type anew.
 
     Attributes:
-        host: what opens them from now on.
+        host: what opens shards from now on.
+        shard_count: how many there are.
+        hosts: whether they may be taken.
     """
 
     host: ShardHost
+    shard_count: int
+    hosts: bool
 
 
 class Parts(NamedTuple):

@@ -26,7 +26,7 @@ from sharding.actors import Address, AsyncActor
 from sharding.notices import (
     THERE,
     CoordinatorChanged,
-    HostAgain,
+    DeployedAgain,
     Joined,
     Parts,
     PeerChanged,
@@ -115,7 +115,7 @@ class Region(AsyncActor):
             case Joined():
                 self._suspended = False
                 self._register()
-            case CoordinatorChanged() if not self._suspended:
+            case CoordinatorChanged():
                 self._register()
             case Suspended():
                 self._on_suspended()
@@ -125,11 +125,10 @@ class Region(AsyncActor):
                         self._drain(shard, local, at_once=False)
             case Withdraw():
                 self._withdrawn = True
-                self._look_anew()
+                self._register()
                 self.send(sender, message)
-            case HostAgain(host):
-                self._withdrawn, self._routes.host = False, host
-                self._look_anew()
+            case DeployedAgain():
+                self._on_deployed_again(message)
             case Parts():
                 self._on_parts(message)
             case ChildActorExited():
@@ -146,7 +145,7 @@ class Region(AsyncActor):
         self._registered = self._registered or homes.all_told
         known = self._routes.homes
         for shard, owner, epoch in homes.homes:
-            if epoch >= known[shard].epoch:
+            if shard < len(known) and epoch >= known[shard].epoch:  # others may know of more shards already
                 known[shard] = Home(owner, epoch)
                 self._settle(shard)
                 self._routes.take_ahead(shard)
@@ -247,8 +246,9 @@ class Region(AsyncActor):
         for shard in order.shards:
             local = self._shards.get(shard)
             if local is None:
-                if self._routes.homes[shard].owner == self._post.me:  # handed off before, the answer was lost
-                    self._tell_coordinator(HandedOff(self._routes.name, shard, self._routes.homes[shard].epoch))
+                home = self._routes.homes[shard] if shard < len(self._routes.homes) else Home(0, 0)
+                if home.owner == self._post.me:  # handed off before, the answer was lost
+                    self._tell_coordinator(HandedOff(self._routes.name, shard, home.epoch))
             elif not local.draining:
                 self._drain(shard, local, at_once=False)
 
@@ -287,12 +287,16 @@ class Region(AsyncActor):
 
     # --- what must not be lost between here and the coordinator
 
-    def _look_anew(self) -> None:
-        """The store says something else about who hosts the type: whoever coordinates must look."""
-        if not self._suspended:
-            self._register()
+    def _on_deployed_again(self, again: DeployedAgain) -> None:
+        self._withdrawn, self._routes.host = not again.hosts, again.host
+        self._given_up = {shard: epoch for shard, epoch in self._given_up.items() if shard < again.shard_count}
+        self._flushing = {marker: one for marker, one in self._flushing.items() if one[0] < again.shard_count}
+        self._routes.resize(again.shard_count)
+        self._register()
 
     def _register(self) -> None:
+        if self._suspended:
+            return
         self._registered = False
         self._tell_coordinator(Register(self._post.me, self._routes.name))
         self._remind_later()

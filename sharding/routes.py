@@ -322,11 +322,24 @@ class Routes:
         buffered = sum(len(route.items) for route in self.addresses if isinstance(route, Buffer))
         return buffered + sum(map(len, self._ahead.values()))
 
-    def refuse_waiting(self, why: str) -> None:
-        """Tell who sent what still waits that nothing happened; this node will not send it on any more."""
-        foreign: list[Foreign] = [one for waiting in self._ahead.values() for one in waiting]
-        self._ahead.clear()
-        for route in self.addresses:
+    def resize(self, shard_count: int) -> None:
+        """The type has so many shards now: what waits for those that are no more is refused."""
+        self.refuse_waiting("it is no more", shard_count)
+        del self.homes[shard_count:], self.addresses[shard_count:]
+        for shard in range(len(self.homes), shard_count):
+            self.homes.append(Home(0, 0))
+            self.addresses.append(Buffer(self, shard))
+
+    def refuse_waiting(self, why: str, first: int = 0) -> None:
+        """Tell who sent what still waits that nothing happened; this node will not send it on any more.
+
+        Args:
+            why: as they are told.
+            first: of the shards concerned.
+        """
+        ahead = [self._ahead.pop(shard) for shard in list(self._ahead) if shard >= first]
+        foreign: list[Foreign] = [one for waiting in ahead for one in waiting]
+        for route in self.addresses[first:]:
             if isinstance(route, Buffer):
                 items, route.items = route.items, deque()
                 for item in items:

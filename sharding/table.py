@@ -60,13 +60,16 @@ class ShardTable:
         self._asked: tuple[object, ...] = ()
 
     def load(self, allocations: Collection[Allocation]) -> None:
-        """Take over what the store says; what was under way is forgotten, and planned anew."""
+        """Take over what the store says; what was under way is forgotten, and planned anew.
+
+        Shards that the type had once, and has no more, are left out.
+        """
         self._changed = True
         self.moving.clear()
         self._free.clear()
         self._targets.clear()
         self._stale.clear()
-        self.granted(allocations)
+        self.granted([one for one in allocations if one.shard < len(self.owners)])
 
     def granted(self, allocations: Collection[Allocation]) -> None:
         """These allocations are in the store."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sharding.store.errors import DeploymentMismatch, InvalidClusterName
-from sharding.store.records import Allocation, Deployment, Seat
+from sharding.store.records import PROCESS, Allocation, Deployment, Member, Seat
 
 _CLUSTER = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 LONGEST_TEXT = 500  # characters of a name, a host, a role
@@ -108,15 +108,29 @@ def check_shards(name: str, shard_count: int | None, allocations: Sequence[Alloc
             raise ValueError(f"type {name!r} has {shard_count} shards, none of number {allocation.shard}")
 
 
-def check_same(cluster: str, stored: Deployment, asked: Deployment) -> None:
+def check_same(
+    cluster: str, stored: Deployment, asked: Deployment, hosts: Collection[Member], host: int | None
+) -> None:
     """Compare a deployment with the one that is recorded.
 
+    Args:
+        cluster: its name.
+        stored: what is recorded.
+        asked: what is to be.
+        hosts: the members that host it and are not `DOWN`.
+        host: who asks, to host it.
+
     Raises:
-        DeploymentMismatch: they differ.
+        DeploymentMismatch: they differ, by more than a number of processes of which none can run.
     """
+    living = [member.node for member in hosts if member.lease_left > 0 or member.incarnation == host]
     for what in ("kind", "shard_count", "patient"):
-        if getattr(stored, what) != getattr(asked, what):
-            raise DeploymentMismatch(cluster, stored.name, what, getattr(stored, what), getattr(asked, what))
+        if getattr(stored, what) == getattr(asked, what):
+            continue
+        if what != "shard_count" or asked.kind != PROCESS or living:
+            raise DeploymentMismatch(
+                cluster, stored.name, what, getattr(stored, what), getattr(asked, what), sorted(living)
+            )
 
 
 def _check_text(what: str, text: str) -> None:

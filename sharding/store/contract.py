@@ -132,6 +132,10 @@ class ClusterStore(ABC):
     async def deploy(self, deployment: Deployment, *, host: int | None = None) -> None:
         """Record a type, if it is new, and that the member `host` may own its shards. Idempotent.
 
+        One of the kind `PROCESS` is recorded with another number of shards while nobody hosts it who holds a lease, or
+        is `host`. Hosts whose lease is over become `DOWN` by this. What was allocated above the new number stays, with
+        owner 0, so that its epochs only grow.
+
         Raises:
             DeploymentMismatch: it is recorded with another kind, number of shards or patience.
             LeaseLost: `host` is `DOWN` or forgotten.
@@ -149,7 +153,7 @@ class ClusterStore(ABC):
 
     @abstractmethod
     async def allocations(self, name: str) -> list[Allocation]:
-        """The shards of the type `name` that were ever allocated, by number."""
+        """The shards of the type `name` that were ever allocated, by number, also those that it has no more."""
 
     @abstractmethod
     async def allocate(self, term: int, name: str, allocations: Sequence[Allocation]) -> None:

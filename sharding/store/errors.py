@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ClusterStoreError(Exception):
     """Root of the errors of the cluster store."""
@@ -55,14 +57,22 @@ class EpochNotNewer(ClusterStoreError):
 
 
 class DeploymentMismatch(ClusterStoreError):
-    """Nodes of one cluster disagree about a type: its kind, or its number of shards. The message names both."""
+    """Nodes of one cluster disagree about a type: its kind, or its number of shards. The message names both.
 
-    def __init__(self, cluster: str, name: str, what: str, stored: object, asked: object) -> None:
+    Attributes:
+        hosts: the nodes that host it now.
+    """
+
+    def __init__(
+        self, cluster: str, name: str, what: str, stored: object, asked: object, hosts: Sequence[str] = ()
+    ) -> None:
+        hosted = f" (hosted by {', '.join(repr(node) for node in hosts)})" if hosts else ""
         super().__init__(
-            f"cluster {cluster!r}: other nodes deployed {name!r} with {what} {stored!r}, "
+            f"cluster {cluster!r}: other nodes deployed {name!r} with {what} {stored!r}{hosted}, "
             f"this program asks for {asked!r}: all nodes of a cluster must agree"
         )
         self.cluster, self.name, self.what, self.stored, self.asked = cluster, name, what, stored, asked
+        self.hosts = tuple(hosts)
 
 
 class ClusterSchemaMismatch(ClusterStoreError):

@@ -138,11 +138,27 @@ class MemoryClusterStore(ClusterStore):
     async def deploy(self, deployment: Deployment, *, host: int | None = None) -> None:
         """See `ClusterStore.deploy`."""
         stored = self._deployments.get(deployment.name, checked_deployment(deployment))
-        check_same(self.cluster, stored, deployment)
+        hosts = self._hosts(deployment.name)
+        if stored != deployment:
+            now = self._clock()
+            check_same(self.cluster, stored, deployment, [_member(row, now) for row in hosts], host)
         if host is not None:
             self._living(host)
             self._hostings.add(Hosting(deployment.name, host))
-        self._deployments[deployment.name] = stored
+        if stored != deployment:
+            for row in hosts:
+                row.state = DOWN
+            self._disown(deployment.name, deployment.shard_count)
+        self._deployments[deployment.name] = deployment
+
+    def _hosts(self, name: str) -> list[_Row]:
+        rows = [row for one, row in sorted(self._members.items()) if Hosting(name, one) in self._hostings]
+        return [row for row in rows if row.state != DOWN]
+
+    def _disown(self, name: str, shard_count: int) -> None:
+        shards = self._allocations.get(name, {})
+        for shard in [shard for shard in shards if shard >= shard_count]:
+            shards[shard] = shards[shard]._replace(owner=0)
 
     async def unhost(self, name: str, incarnation: int) -> None:
         """See `ClusterStore.unhost`."""

@@ -8,6 +8,8 @@ UP: Final = "up"
 LEAVING: Final = "leaving"
 DOWN: Final = "down"
 
+PROCESS: Final = "process"
+
 
 class Seat(NamedTuple):
     """What a process brings when it joins.
@@ -65,7 +67,8 @@ class Deployment(NamedTuple):
     Attributes:
         name: the type's.
         kind: what it is to the layer above, such as `entity`.
-        shard_count: fixed for the life of the deployment.
+        shard_count: fixed for the life of the deployment, but for the kind `PROCESS`: its shards are processes, which
+            keep nothing by their number, and there may be more or fewer of them when no member hosts the type.
         patient: its shards leave a lost node only when that node's lease is over, not at once: for what has effects
             that no fence stops.
     """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import DeploymentMismatch, EpochNotNewer, LeaseLost
-from sharding.store.records import Allocation, Deployment, Hosting
-from tests.conformance.clusters import BOOKING, LEASE, coordinator, seat
+from sharding.store.records import DOWN, PROCESS, UP, Allocation, Deployment, Hosting
+from tests.conformance.clusters import BOOKING, LEASE, Clusters, coordinator, seat
 
 # --- deployments
 
@@ -65,6 +67,95 @@ async def test_what_a_host_that_withdrew_owns_stays_as_it_is(cluster: ClusterSto
     await cluster.allocate(term, "Booking", [Allocation(5, one, 1)])
     await cluster.unhost("Booking", one)
     assert await cluster.allocations("Booking") == [Allocation(5, one, 1)]
+
+
+# --- another number of processes
+
+VIEWS = Deployment("views", PROCESS, 4)
+MORE = VIEWS._replace(shard_count=6)
+
+
+async def test_the_number_of_processes_changes_while_nobody_hosts_them(cluster: ClusterStore) -> None:
+    one = (await cluster.join(seat("a"), LEASE)).incarnation
+    await cluster.deploy(VIEWS, host=one)
+    await cluster.unhost("views", one)
+    await cluster.deploy(MORE, host=one)
+    assert await cluster.deployments() == ([MORE], [Hosting("views", one)])
+    await cluster.leave(one)
+    await cluster.deploy(VIEWS)
+    assert (await cluster.deployments())[0] == [VIEWS]
+
+
+async def test_the_number_of_processes_stays_while_a_member_hosts_them(cluster: ClusterStore) -> None:
+    one, two, three = [(await cluster.join(seat(node), LEASE)).incarnation for node in "abc"]
+    await cluster.deploy(VIEWS, host=two)
+    await cluster.deploy(VIEWS, host=one)
+    await cluster.mark_leaving(one)
+    asking: tuple[int | None, ...] = (None, one, three)
+    for host in asking:
+        with pytest.raises(DeploymentMismatch, match=r"'views' with shard_count 4 \(hosted by 'a', 'b'\).* asks for 6"):
+            await cluster.deploy(MORE, host=host)
+    await cluster.leave(one)
+    with pytest.raises(DeploymentMismatch) as mismatch:
+        await cluster.deploy(MORE, host=three)
+    assert (mismatch.value.stored, mismatch.value.asked, mismatch.value.hosts) == (4, 6, ("b",))
+    assert await cluster.deployments() == ([VIEWS], [Hosting("views", one), Hosting("views", two)])
+
+
+async def test_a_host_whose_lease_is_over_holds_the_number_of_processes_no_more_and_is_down(
+    clusters: Clusters, cluster: ClusterStore
+) -> None:
+    one, two = [(await cluster.join(seat(node), LEASE)).incarnation for node in "ab"]
+    await cluster.deploy(VIEWS, host=one)
+    await clusters.pass_time(LEASE + 1)
+    await cluster.renew(two, LEASE)
+    with pytest.raises(DeploymentMismatch, match="hosted by 'a'"):
+        await cluster.deploy(MORE, host=one)  # whoever asks is there
+    await cluster.deploy(MORE, host=two)
+    assert {member.node: member.state for member in (await cluster.picture()).members} == {"a": DOWN, "b": UP}
+    with pytest.raises(LeaseLost):
+        await cluster.renew(one, LEASE)
+
+
+async def test_who_is_no_member_changes_no_number_of_processes(clusters: Clusters, cluster: ClusterStore) -> None:
+    one, two = [(await cluster.join(seat(node), LEASE)).incarnation for node in "ab"]
+    await cluster.deploy(VIEWS, host=one)
+    await cluster.leave(two)
+    await clusters.pass_time(LEASE + 1)
+    with pytest.raises(LeaseLost):
+        await cluster.deploy(MORE, host=two)
+    assert (await cluster.deployments())[0] == [VIEWS]
+    assert [member.state for member in (await cluster.picture()).members if member.node == "a"] == [UP]
+
+
+@pytest.mark.parametrize("change", [{"shard_count": 6, "patient": True}, {"shard_count": 6, "kind": "entity"}])
+async def test_nothing_but_the_number_of_processes_changes(cluster: ClusterStore, change: dict[str, Any]) -> None:
+    await cluster.deploy(VIEWS)
+    with pytest.raises(DeploymentMismatch):
+        await cluster.deploy(VIEWS._replace(**change))
+    assert await cluster.deployments() == ([VIEWS], [])
+
+
+async def test_epochs_outlive_the_shards_that_had_them(clusters: Clusters, cluster: ClusterStore) -> None:
+    one, term = await coordinator(cluster)
+    two = (await cluster.join(seat("b"), LEASE)).incarnation
+    await cluster.deploy(VIEWS)
+    await cluster.deploy(BOOKING)
+    await cluster.allocate(term, "Booking", [Allocation(3, one, 5)])
+    await cluster.allocate(term, "views", [Allocation(1, one, 7), Allocation(2, two, 8), Allocation(3, two, 9)])
+    await cluster.deploy(VIEWS._replace(shard_count=2))
+    assert await cluster.allocations("views") == [Allocation(1, one, 7), Allocation(2, 0, 8), Allocation(3, 0, 9)]
+    assert await cluster.allocations("Booking") == [Allocation(3, one, 5)]
+    with pytest.raises(ValueError, match="2 shards"):
+        await cluster.allocate(term, "views", [Allocation(2, one, 10)])
+    await cluster.leave(two)
+    await cluster.forget(term)
+    assert [member.node for member in (await cluster.picture()).members] == ["first"]
+    await cluster.deploy(VIEWS)
+    with pytest.raises(EpochNotNewer):
+        await cluster.allocate(term, "views", [Allocation(3, one, 9)])
+    await cluster.allocate(term, "views", [Allocation(3, one, 10)])
+    assert (await cluster.allocations("views"))[-1] == Allocation(3, one, 10)
 
 
 @pytest.mark.parametrize("bad", [Deployment("", "entity", 1), Deployment("B", "\0", 1), Deployment("B", "entity", 0)])

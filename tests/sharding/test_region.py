@@ -5,8 +5,30 @@ from __future__ import annotations
 import pytest
 
 from sharding import region as regions
-from sharding.notices import GONE, LOST, THERE, CoordinatorChanged, HostAgain, Joined, PeerChanged, Suspended, Withdraw
-from sharding.protocol import EpochStale, Flush, Flushed, HandedOff, HandOff, Homes, Register, Reply, Request
+from sharding.notices import (
+    GONE,
+    LOST,
+    THERE,
+    CoordinatorChanged,
+    DeployedAgain,
+    Joined,
+    PeerChanged,
+    Suspended,
+    Withdraw,
+)
+from sharding.protocol import (
+    UNDELIVERED,
+    EpochStale,
+    Failed,
+    Flush,
+    Flushed,
+    HandedOff,
+    HandOff,
+    Homes,
+    Register,
+    Reply,
+    Request,
+)
 from tests.sharding.posts import ME, Rig, TextHost, answers, turns
 from tests.waiting import eventually
 
@@ -206,11 +228,46 @@ async def test_a_type_that_is_hosted_again_is_opened_by_the_new_host(rig: Rig) -
     await rig.tell(Withdraw())
     rig.post.told.clear()
     host = TextHost()
-    await rig.tell(HostAgain(host))
+    await rig.tell(DeployedAgain(host, 3, True))
     assert rig.post.told == [Register(ME, "t")]
     await rig.homes((0, ME, 1))
     assert await answers(rig.ask("1")) == ["1"]
     assert (rig.log, host.log) == ([], ["open 0 1", "k:1"])
+
+
+# --- another number of shards
+
+
+async def test_a_type_with_more_shards_than_before(rig: Rig) -> None:
+    await rig.tell(Withdraw())
+    await rig.homes((0, X, 1), (4, ME, 1))
+    await rig.tell(HandOff(1, "t", (4,)))
+    assert HandedOff("t", 4, 1) not in rig.post.told, "it knows of no such shard yet"
+    await rig.tell(DeployedAgain(rig.host, 5, True))
+    asks = [rig.ask("4", shard=4), rig.ask("0")]
+    await rig.homes((0, X, 1), (4, ME, 1))
+    assert await answers(asks[0]) == ["4"]
+    assert texts(rig.post.take(Request)) == [(X, "0")]
+    asks[1].cancel()
+
+
+async def test_a_type_with_fewer_shards_than_before(rig: Rig) -> None:
+    await rig.homes((2, ME, 4))
+    await answers(rig.ask("1", shard=2))
+    await rig.tell(Withdraw())
+    await rig.tell(HandOff(1, "t", (2,)))
+    await eventually(lambda: HandedOff("t", 2, 4) in rig.post.told)
+    rig.routes.take(request("foreign", ask=8, shard=2, epoch=9))
+    (refused,) = [rig.ask("2", shard=2)]
+    await rig.tell(DeployedAgain(rig.host, 1, True))
+    assert "is no more" in str((await answers(refused))[0])
+    rig.routes.take(request("foreign", ask=9, shard=2, epoch=9))
+    assert [(to, one.ask, one.kind) for to, one in rig.post.take(Failed)] == [(5, 8, UNDELIVERED), (5, 9, UNDELIVERED)]
+    await rig.homes((0, ME, 1), (2, ME, 5))
+    assert rig.log == ["open 2 4", "k:1"]
+    await rig.tell(DeployedAgain(rig.host, 3, True))
+    await rig.homes((2, ME, 5))
+    assert await answers(rig.ask("2", shard=2)) == ["2"]
 
 
 # --- fenced

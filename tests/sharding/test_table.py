@@ -54,6 +54,35 @@ def test_a_new_type_is_granted_at_once_under_epoch_one() -> None:
     assert table.next_step(members(a1=1, b2=1), (), 4).grants == []
 
 
+def test_shards_that_a_type_has_no_more_are_left_out_and_their_epochs_are_gone_on_from_when_it_has_them_again() -> None:
+    stored = [Allocation(0, 1, 3), Allocation(1, 1, 4), Allocation(2, 0, 5), Allocation(3, 0, 6)]
+    fewer, more = new_table(2), new_table(5)
+    for table in (fewer, more):
+        table.load(stored)
+    assert fewer.homes() == [(0, 1, 3), (1, 1, 4)]
+    assert fewer.next_step(members(a1=1), (), 4).grants == []
+    assert more.next_step(members(a1=1), (), 4).grants == [
+        Allocation(2, 1, 6),
+        Allocation(3, 1, 7),
+        Allocation(4, 1, 1),
+    ]
+
+
+def test_what_its_owner_withdrew_is_unwanted_until_it_is_on_its_way() -> None:
+    table = new_table(4)
+    table.load([Allocation(0, 1, 1), Allocation(1, 2, 1), Allocation(2, 1, 1), Allocation(3, 1, 1)])
+    table.stale(3, 1, 1, 9)
+    assert table.unwanted({1}) == [(0, 1), (2, 1), (3, 1)]
+    table.ordered(0, 0.0)
+    table.handed_off(2, 1, 1)
+    assert table.unwanted({1}) == [(3, 1)]
+    assert table.unwanted(set()) == []
+    table.handed_off(0, 1, 1)
+    table.handed_off(3, 1, 1)
+    grants = table.next_step(members(a1=1, b2=1), (), 4).grants
+    assert [(shard, epoch) for shard, _, epoch in grants] == [(0, 2), (2, 2), (3, 10)]
+
+
 def test_a_grant_counts_only_when_it_is_in_the_store() -> None:
     table = new_table()
     first = table.next_step(members(a1=1), (), 4)

@@ -64,6 +64,7 @@ class WorkerHost(ShardHost):
     async def open(self, shard: int, epoch: int, address: Address) -> Callable[[str], Actor]:
         known = self.town.claimed.get(shard, 0)
         if epoch <= known:
+            self.town.refused.append((shard, epoch, known))
             raise EpochRefused(f"shard {shard}", epoch, known)
         self.town.claimed[shard] = epoch
         return lambda key: Worker(self.town, self.node, shard, epoch)
@@ -90,6 +91,7 @@ class ResidentTown:
     Attributes:
         lives: shard, epoch and node of each worker that lives.
         claimed: the newest epoch of each shard.
+        refused: shard, epoch and the newest one of each claim that was refused.
         retiring: how long a worker takes to retire.
     """
 
@@ -97,6 +99,7 @@ class ResidentTown:
         self.world, self.shards = world, shards
         self.lives: set[tuple[int, int, str]] = set()
         self.claimed: dict[int, int] = {}
+        self.refused: list[tuple[int, int, int]] = []
         self.retiring = 0.05
 
     async def boot(self, ports: Ports) -> Running:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sharding.store.errors import ClusterStoreError
+from sharding.store.errors import ClusterStoreError, DeploymentMismatch
 from sharding.store.records import DOWN
 from tests.sharding.virtually import until
 from tests.simulation.residents import LEASE, TYPE, ResidentTown, in_town
@@ -152,3 +152,79 @@ def test_what_is_not_deployed_is_withdrawn_already() -> None:
         await town.world.on("a", town.cluster("a").withdraw("unknown"))
 
     in_town(scenario, "a")
+
+
+# --- another number of processes
+
+
+@seeds
+def test_there_may_be_more_or_fewer_processes_once_nobody_hosts_them(seed: int) -> None:
+    async def scenario(town: ResidentTown) -> None:
+        await town.until_settled("a", "b")
+        for shards in (9, 3, 6):
+            epochs = dict(town.claimed)
+            await town.withdraw("a")
+            await town.withdraw("b")
+            town.shards = shards
+            await town.deploy("a")
+            await town.until_settled("a")
+            await town.deploy("b")
+            await town.until_settled("a", "b")
+            assert all(town.claimed[shard] > epochs.get(shard, 0) for shard in range(shards))
+            assert {await town.ask(node, shards - 1) for node in "ab"} <= {"a", "b"}
+        assert town.refused == [], "the coordinator went on from the epochs that there were"
+
+    in_town(scenario, "a", "b", seed=seed)
+
+
+@seeds
+def test_while_somebody_hosts_them_their_number_stays_and_the_error_says_who(seed: int) -> None:
+    async def scenario(town: ResidentTown) -> None:
+        await town.until_settled("a", "b")
+        await town.withdraw("a")
+        town.shards = 9
+        with pytest.raises(DeploymentMismatch, match=r"shard_count 6 \(hosted by 'b'\).* asks for 9"):
+            await town.deploy("a")
+        town.shards = 6
+        await town.until_settled("b")
+
+    in_town(scenario, "a", "b", seed=seed)
+
+
+@seeds
+def test_a_node_that_knows_of_other_shards_calls_those_that_it_knows(seed: int) -> None:
+    async def scenario(town: ResidentTown) -> None:
+        await town.until_settled("a", "b", "c")
+        for node in "abc":
+            await town.withdraw(node)
+        town.shards = 9
+        await town.deploy("b")
+        await town.until_settled("b")
+        assert {await town.ask("c", shard) for shard in range(6)} == {"b"}
+        town.shards = 3
+        await town.withdraw("b")
+        await town.deploy("a")
+        await town.until_settled("a")
+        assert {await town.ask("c", shard) for shard in range(3)} == {"a"}
+        await town.deploy("c")
+        await town.until_settled("a", "c")
+
+    in_town(scenario, "a", "b", "c", seed=seed)
+
+
+@seeds
+def test_after_all_hosts_died_another_number_is_taken_once_their_leases_are_over(seed: int) -> None:
+    async def scenario(town: ResidentTown) -> None:
+        await town.until_settled("a", "b")
+        epochs = dict(town.claimed)
+        for node in ("a", "b"):
+            town.world.crash(node)
+        town.lives.clear()
+        town.shards = 3
+        await asyncio.sleep(LEASE + 1)
+        await town.world.start("a")
+        await town.world.start("b")
+        await town.until_settled("a", "b")
+        assert all(town.claimed[shard] > epochs[shard] for shard in range(3))
+
+    in_town(scenario, "a", "b", seed=seed)

@@ -99,8 +99,13 @@ async def deploy(rows: Rows, deployment: Deployment, host: int | None) -> None:
     stored = await rows.deployment(deployment.name)
     if stored is None:
         await rows.run("add_deployment", *deployment)
-    else:
-        check_same(rows.cluster, stored, deployment)
+    elif stored != deployment:
+        hosts = [member(*row) for row in await rows.run("hosts", deployment.name)]
+        check_same(rows.cluster, stored, deployment, hosts, host)
+        for found in hosts:
+            await rows.run("set_state", found.incarnation, DOWN)
+        await rows.run("set_shard_count", deployment.name, deployment.shard_count)
+        await rows.run("disown", deployment.name, deployment.shard_count)
     if host is not None:
         await rows.living(host)
         await rows.run("add_hosting", deployment.name, host)

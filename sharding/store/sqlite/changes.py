@@ -101,8 +101,13 @@ def deploy(rows: Rows, deployment: Deployment, host: int | None) -> None:
     stored = rows.deployment(deployment.name)
     if stored is None:
         rows.run("add_deployment", **deployment._asdict())
-    else:
-        check_same(rows.cluster, stored, deployment)
+    elif stored != deployment:
+        hosts = rows.hosts(deployment.name)
+        check_same(rows.cluster, stored, deployment, hosts, host)
+        for member in hosts:
+            rows.set_state(member.incarnation, DOWN)
+        rows.run("set_shard_count", name=deployment.name, shard_count=deployment.shard_count)
+        rows.run("disown", name=deployment.name, shard_count=deployment.shard_count)
     if host is not None:
         rows.living(host)
         rows.run("add_hosting", name=deployment.name, incarnation=host)

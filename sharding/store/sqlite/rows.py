@@ -106,6 +106,11 @@ class Rows:
         """A type, if it is deployed."""
         return next((_deployment(*row) for row in self.run("deployment", name=name)), None)
 
+    def hosts(self, name: str) -> list[Member]:
+        """The members that host the type and are not `DOWN`."""
+        hosts = {incarnation for hosted, incarnation in self.run("hostings") if hosted == name}
+        return [member for member in self.members() if member.incarnation in hosts and member.state != DOWN]
+
     def deployments(self) -> tuple[list[Deployment], list[Hosting]]:
         """All types, and who hosts them."""
         found = sorted(_deployment(*row) for row in self.run("deployments"))

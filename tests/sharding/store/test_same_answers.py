@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import ClusterStoreError
 from sharding.store.memory import MemoryClusterStore
-from sharding.store.records import Allocation, Deployment, Seat
+from sharding.store.records import PROCESS, Allocation, Deployment, Seat
 from sharding.store.sqlite import SqliteClusterStore
 from sharding.store.sqlite.moment import Moment
 
@@ -24,6 +24,7 @@ TERM = st.integers(0, 4)
 EVIDENCE = st.fixed_dictionaries({"evidence": st.booleans()})
 SEATS = st.builds(Seat, st.sampled_from("ab"), st.just("h"), st.just(1), st.sampled_from([0.0, 1.5]), st.just(("r",)))
 TYPES = st.builds(Deployment, st.sampled_from("XY"), st.sampled_from("kkkl"), st.just(3), st.just(False))
+VIEWS = st.builds(Deployment, st.sampled_from("YZ"), st.just(PROCESS), st.integers(2, 4), st.just(False))
 ALLOCATIONS = st.lists(
     st.builds(Allocation, st.integers(0, 3), INCARNATION, st.integers(0, 5)), max_size=3, unique_by=lambda one: one[0]
 )
@@ -47,9 +48,9 @@ STEPS = st.lists(
         step("resign", TERM),
         step("declare_down", TERM, INCARNATION, named=EVIDENCE),
         step("forget", TERM),
-        step("deploy", TYPES, named=st.fixed_dictionaries({"host": st.none() | INCARNATION})),
-        step("unhost", st.sampled_from("XY"), INCARNATION),
-        step("allocate", TERM, st.sampled_from("XY"), ALLOCATIONS),
+        step("deploy", TYPES | VIEWS, named=st.fixed_dictionaries({"host": st.none() | INCARNATION})),
+        step("unhost", st.sampled_from("XYZ"), INCARNATION),
+        step("allocate", TERM, st.sampled_from("XYZ"), ALLOCATIONS),
         step("picture"),
         step("deployments"),
         step("wait", st.integers(1, 4)),
@@ -79,7 +80,13 @@ async def answers(store: ClusterStore, clock: Clock, steps: list[Step]) -> list[
             found.append(await getattr(store, name)(*arguments, **named))
         except (ClusterStoreError, ValueError) as error:
             found.append((type(error), str(error)))
-    return [*found, await store.picture(), await store.deployments(), await store.allocations("X")]
+    return [
+        *found,
+        await store.picture(),
+        await store.deployments(),
+        await store.allocations("X"),
+        await store.allocations("Z"),
+    ]
 
 
 @settings(max_examples=40, deadline=None)

@@ -25,6 +25,18 @@ FROM aecorpy_cluster_member
 WHERE cluster = $1 AND node = $2 AND state <> 'down'
 FOR UPDATE
 
+-- Runs under lock_term. Lock: the rows of members that host the type and are not down.
+-- name: hosts
+SELECT node, incarnation, host, port, weight, roles, state,
+       extract(epoch FROM lease_end - clock_timestamp())::float8 AS lease_left
+FROM aecorpy_cluster_member AS member
+WHERE cluster = $1 AND state <> 'down' AND EXISTS (
+    SELECT FROM aecorpy_cluster_hosting AS hosting
+    WHERE hosting.cluster = $1 AND hosting.name = $2 AND hosting.incarnation = member.incarnation
+)
+ORDER BY incarnation
+FOR UPDATE
+
 -- Runs under lock_term.
 -- name: add_member
 INSERT INTO aecorpy_cluster_member (cluster, incarnation, node, host, port, weight, roles, state, lease_end)

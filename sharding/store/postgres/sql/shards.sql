@@ -14,6 +14,17 @@ WHERE cluster = $1 AND name = $2
 INSERT INTO aecorpy_cluster_deployment (cluster, name, kind, shard_count, patient)
 VALUES ($1, $2, $3, $4, $5)
 
+-- name: set_shard_count
+UPDATE aecorpy_cluster_deployment
+SET shard_count = $3
+WHERE cluster = $1 AND name = $2
+
+-- Epochs of shards that are no more stay, for when they are again; nobody owns them, so that owners can be forgotten.
+-- name: disown
+UPDATE aecorpy_cluster_shard
+SET owner = 0
+WHERE cluster = $1 AND name = $2 AND shard >= $3
+
 -- name: hostings
 SELECT name, incarnation
 FROM aecorpy_cluster_hosting

@@ -14,6 +14,17 @@ WHERE cluster = :cluster AND name = :name
 INSERT INTO aecorpy_cluster_deployment (cluster, name, kind, shard_count, patient)
 VALUES (:cluster, :name, :kind, :shard_count, :patient)
 
+-- name: set_shard_count
+UPDATE aecorpy_cluster_deployment
+SET shard_count = :shard_count
+WHERE cluster = :cluster AND name = :name
+
+-- Epochs of shards that are no more stay, for when they are again; nobody owns them, so that owners can be forgotten.
+-- name: disown
+UPDATE aecorpy_cluster_shard
+SET owner = 0
+WHERE cluster = :cluster AND name = :name AND shard >= :shard_count
+
 -- name: hostings
 SELECT name, incarnation
 FROM aecorpy_cluster_hosting
