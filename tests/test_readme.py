@@ -18,8 +18,7 @@ async def main() -> None:
         view = await node.distribute("Balances", Balances())
         await accounts("alice").move(300)
         await accounts("alice").move(-100)
-        while view.status().handled < 2:
-            await asyncio.sleep(0.01)
+        await view.caught_up()
         print([row async for row in Balances.table.rows(node.database)])
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from aecorpy.projection.contract import Projection, Step
 from journal.contract import Database, Transaction
 from journal.events import EntityEvent
+from journal.records import NewNote
 
 E = TypeVar("E")
 
@@ -28,8 +29,13 @@ class SqlView(Projection[E]):
         """Handle `events`, in order within each tag, inside `transaction`."""
 
     async def prepare(self, database: Database) -> None:
-        """Run `create` in a transaction."""
+        """Run `create` in a transaction, one at a time in the whole cluster.
+
+        PostgreSQL's `CREATE TABLE IF NOT EXISTS` fails when another connection creates the same table at that moment.
+        """
+        kind = type(self)
         async with database.transaction() as transaction:
+            await transaction.put_note(NewNote("prepared", f"{kind.__module__}.{kind.__qualname__}", b""))
             await self.create(transaction)
 
     async def handle(self, database: Database, step: Step[E]) -> None:
