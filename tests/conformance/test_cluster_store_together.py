@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sharding.store.contract import ClusterStore
-from sharding.store.errors import EpochNotNewer, LeaseLost, NodeNameTaken, TermOver
-from sharding.store.records import DOWN, UP, Allocation, Member
+from sharding.store.errors import DeploymentMismatch, EpochNotNewer, LeaseLost, NodeNameTaken, TermOver
+from sharding.store.records import DOWN, PROCESS, UP, Allocation, Deployment, Member
 from tests.conformance.clusters import BOOKING, LEASE, Clusters, PostgresClusters, SqliteClusters, seat
 
 PROCESSES = 5
@@ -110,6 +110,22 @@ async def test_of_a_renewal_and_a_declaration_at_once_each_tells_the_truth(clust
         assert isinstance(renewed, LeaseLost) is down
         (seen,) = [found for found in (await boss.picture()).members if found.incarnation == one]
         assert (seen.state == DOWN) is down
+
+
+async def test_of_a_renewal_of_a_host_and_another_number_of_processes_at_once_one_happens(clusters: Clusters) -> None:
+    """The host's lease is over: either it goes on with the number that it knows, or it is down."""
+    host, other = await processes(clusters, 2)
+    asker = (await other.join(seat("other"), 1e6)).incarnation
+    for number in range(5):
+        views = Deployment(f"views-{number}", PROCESS, 4)
+        one = (await host.join(seat(f"n{number}"), LEASE)).incarnation
+        await host.deploy(views, host=one)
+        await clusters.pass_time(LEASE + 1)
+        renewed, deployed = await outcomes(
+            [host.renew(one, LEASE), other.deploy(views._replace(shard_count=6), host=asker)]
+        )
+        assert isinstance(renewed, LeaseLost) is (deployed is None)
+        assert deployed is None or isinstance(deployed, DeploymentMismatch)
 
 
 async def test_two_allocations_of_one_shard_at_once_get_one_epoch_once(clusters: Clusters) -> None:
