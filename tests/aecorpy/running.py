@@ -27,7 +27,9 @@ async def run_here(node: ClusterNode, name: str, projection: Projection[Any]) ->
 async def stop_all() -> None:
     """Stop whatever `run_here` started and nobody stopped."""
     while _handles:
-        await _handles.pop().stop()
+        handle = _handles.pop()
+        if not handle.ended:  # such as one whose loop has ended, and itself with it
+            await handle.stop()
 
 
 class ProjectionHandle:

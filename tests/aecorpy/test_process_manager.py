@@ -479,7 +479,7 @@ async def test_a_target_without_a_host_is_waited_for(start_node: StartNode, faul
     node = await start_node(ask_seconds=0.02)
     counters = await node.deploy(Counter)
     await node.deploy(Account, hosts=False)
-    await count(counters, 1)
+    await count(counters.within(5.0), 1)
     payments = Stopping()
     handle = await run_here(node, "Payments", payments)
     await eventually(lambda: len(payments.seen) > 2)
