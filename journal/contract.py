@@ -322,8 +322,31 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
-        """Committed rows whose columns equal `where` (all rows without it), by key."""
+    def scan(
+        self,
+        table: TableSpec,
+        where: Mapping[str, Any] | None = None,
+        *,
+        up_to: tuple[str, Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[tuple[Any, ...]]:
+        """Committed rows, a page at a time, each page as it is when it is read.
+
+        Where a row's value in the column of the order changes meanwhile, the row may come twice, or not at all.
+
+        Args:
+            table: the table.
+            where: columns and the values they equal; all rows without it.
+            up_to: a column and a value: only rows that have a value there, and none greater. Texts compare by code
+                points. With an index on the column (not of texts) and `order_by` the same, other rows are not touched.
+            order_by: a column by whose values rows come, and equal ones by key; those without a value come last. By
+                key alone without it.
+            limit: most rows.
+
+        Raises:
+            BadPayload: there is no such column, a value does not fit it, or it is a decimal and not in `where`.
+        """
 
     @abstractmethod
     async def close(self) -> None:

@@ -240,8 +240,16 @@ class FaultyDatabase(Database, Faults):
     async def create_table(self, table: TableSpec) -> None:
         await self.meet("create_table", lambda: self.inner.create_table(table))
 
-    def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
-        return self.inner.scan(table, where)
+    def scan(
+        self,
+        table: TableSpec,
+        where: Mapping[str, Any] | None = None,
+        *,
+        up_to: tuple[str, Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[tuple[Any, ...]]:
+        return self.inner.scan(table, where, up_to=up_to, order_by=order_by, limit=limit)
 
     async def close(self) -> None:
         self.closed = True

@@ -12,10 +12,11 @@ from journal.errors import WrongShardCount
 from journal.memory.events import MemoryJournal, MemorySnapshots
 from journal.memory.notes import MemoryNotes
 from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets
-from journal.memory.transaction import MemoryTables, MemoryTransaction
+from journal.memory.tables import MemoryTables
+from journal.memory.transaction import MemoryTransaction
 from journal.names import checked_journal
 from journal.records import TableSpec
-from journal.tables import checked_table, checked_value, column_place
+from journal.tables import checked_table
 from journal.turn import WriteTurn
 
 
@@ -109,15 +110,19 @@ class MemoryDatabase(Database):
             self._tables[table.name] = (table, {})
         self._tables.rows(table)
 
-    async def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
+    async def scan(
+        self,
+        table: TableSpec,
+        where: Mapping[str, Any] | None = None,
+        *,
+        up_to: tuple[str, Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """See `Database.scan`."""
         self._turn.check_open()
-        wanted = [
-            (column_place(table, name), checked_value(table, name, value)) for name, value in (where or {}).items()
-        ]
-        for _, row in sorted(self._tables.rows(table).items()):
-            if all(row[place] == value for place, value in wanted):
-                yield row
+        for row in self._tables.found(table, where, up_to, order_by, limit):
+            yield row
 
     async def close(self) -> None:
         """See `Database.close`. What was in it is gone for its users, as with any closed database."""

@@ -33,6 +33,10 @@ class MemoryTables(dict[str, tuple[TableSpec, Rows]]):
         return stored[1]
 
 
+from journal.memory.tables import MemoryTables, Rows
+from journal.records import TableSpec
+
+
 class MemoryTransaction(Transaction):
     """Changes on top of the committed ones. Made by `MemoryDatabase.transaction`."""
 

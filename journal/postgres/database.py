@@ -25,9 +25,7 @@ from journal.postgres.statements import statement
 from journal.postgres.transaction import PostgresTransaction
 from journal.postgres.view_tables import as_put
 from journal.records import TableSpec
-from journal.tables import checked_value, column_place
-
-PAGE = 1_000
+from journal.scans import Scan
 
 
 class PostgresDatabase(Database):
@@ -124,22 +122,23 @@ class PostgresDatabase(Database):
         """Give a role what an application needs on our tables, all journals and the given view tables; no DDL."""
         await self._schema.grant(role, tables)
 
-    async def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
+    async def scan(
+        self,
+        table: TableSpec,
+        where: Mapping[str, Any] | None = None,
+        *,
+        up_to: tuple[str, Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """See `Database.scan`. Each page of 1,000 rows is a query of its own, so no transaction stays open."""
-        wanted = {name: checked_value(table, name, value) for name, value in (where or {}).items()}
-        equal = [name for name, value in wanted.items() if value is not None]
-        nulls = [name for name, value in wanted.items() if value is None]
-        arguments, place = [PAGE, *(wanted[name] for name in equal)], column_place(table, table.key)
-        sql = self._schema.views.page(table, equal, nulls, further=False)
-        while True:
+        scan = Scan(table, where, up_to, order_by, limit)
+        while scan.more:
+            sql = self._schema.views.page(table, scan.shape)
             async with lent_link(self._pools.others) as link:
-                rows = await link.connection.fetch(sql, *arguments)
-            for row in as_put(table, rows):
+                rows = as_put(table, await link.connection.fetch(sql, scan.size, *scan.arguments))
+            for row in scan.passed(rows, rows):
                 yield row
-            if len(rows) < PAGE:
-                return
-            sql = self._schema.views.page(table, equal, nulls, further=True)
-            arguments = [*arguments[: 1 + len(equal)], rows[-1][place]]
 
     async def close(self) -> None:
         """See `Database.close`. What is in flight gets `close_timeout` seconds to end."""

@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from journal.postgres.statements import quoted
 from journal.records import TableSpec
+from journal.scans import PageShape
 from journal.tables import checked_table, column_place
 
 TYPES: Mapping[str, str] = {
@@ -35,6 +37,7 @@ class ViewStatements:
         self.get = lru_cache(maxsize=512)(self._get)
         self.put = lru_cache(maxsize=512)(self._put)
         self.delete = lru_cache(maxsize=512)(self._delete)
+        self.page = lru_cache(maxsize=512)(self._page)
 
     def table(self, table: TableSpec) -> str:
         """The table's name as it stands in SQL.
@@ -74,21 +77,19 @@ class ViewStatements:
             f"DELETE FROM {name} WHERE {key} IN (SELECT {key} FROM held)"
         )
 
-    def page(self, table: TableSpec, where: Sequence[str], nulls: Sequence[str], *, further: bool) -> str:
-        """The statement that reads `$1` rows by key.
-
-        Args:
-            table: the table.
-            where: columns that equal `$2`, `$3`, ….
-            nulls: columns that have no value.
-            further: only keys behind the last argument.
-        """
-        name, key = self.table(table), quoted(table.key)
-        tests = [f"{quoted(column)} = ${place}" for place, column in enumerate(where, 2)]
-        tests += [f"{quoted(column)} IS NULL" for column in nulls]
-        tests += [f"{key} > ${len(where) + 2}"] if further else []
+    def _page(self, table: TableSpec, shape: PageShape) -> str:
+        """The statement that reads `$1` rows; `$2`, … are the arguments of their shape."""
+        place = count(2)
+        tests = [f"{quoted(name)} = ${next(place)}" for name in shape.equal]
+        tests += [f"{quoted(name)} IS NULL" for name in shape.nulls]
+        tests += [] if shape.up_to is None else [f"{_sorting(table, shape.up_to)} <= ${next(place)}"]
+        order = [_sorting(table, name) for name in (shape.ordered, table.key) if name is not None]
+        if shape.further:
+            tests.append(f"({', '.join(order)}) > ({', '.join(f'${next(place)}' for _ in order)})")
+        elif shape.ordered not in (None, shape.up_to):
+            tests.append(f"{order[0]} IS NOT NULL")
         condition = f"WHERE {' AND '.join(tests)} " if tests else ""
-        return f"SELECT {_columns(table)} FROM {name} {condition}ORDER BY {key} LIMIT $1"
+        return f"SELECT {_columns(table)} FROM {self.table(table)} {condition}ORDER BY {', '.join(order)} LIMIT $1"
 
     def creation(self, table: TableSpec) -> list[str]:
         """The statements that create the table and its indexes."""
@@ -140,6 +141,12 @@ def _with_zones(row: Any, places: Sequence[int]) -> tuple[Any, ...]:
 
 def _columns(table: TableSpec) -> str:
     return ", ".join(quoted(column.name) for column in table.columns)
+
+
+def _sorting(table: TableSpec, name: str) -> str:
+    """A column as it is compared: texts by code points, as elsewhere, whatever the database's locale."""
+    text = table.columns[column_place(table, name)].kind == "text" and name != table.key
+    return quoted(name) + (' COLLATE "C"' if text else "")
 
 
 def _definition(table: TableSpec, name: str, kind: str, nullable: bool) -> str:

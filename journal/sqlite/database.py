@@ -15,6 +15,7 @@ from journal.contract import Database
 from journal.errors import InvalidUrl, SchemaMismatch, WrongShardCount
 from journal.names import checked_journal
 from journal.records import TableSpec
+from journal.scans import Scan
 from journal.sqlite.access import Access
 from journal.sqlite.connection import SqliteFile
 from journal.sqlite.events import SqliteJournal, SqliteSnapshots, time_of
@@ -24,9 +25,7 @@ from journal.sqlite.schema import migrations, upgrade
 from journal.sqlite.statements import SQL, script, statements
 from journal.sqlite.tables import Table, stored, table_of
 from journal.sqlite.transaction import SqliteTransaction
-from journal.tables import checked_value, column_place
-
-PAGE = 1_000
+from journal.tables import column_place
 
 
 class SqliteDatabase(Database):
@@ -134,24 +133,26 @@ class SqliteDatabase(Database):
         """See `Database.create_table`."""
         await self._access.write(partial(_create_table, table=table_of(table)))
 
-    async def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
+    async def scan(
+        self,
+        table: TableSpec,
+        where: Mapping[str, Any] | None = None,
+        *,
+        up_to: tuple[str, Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """See `Database.scan`. Rows come in pages, each as committed when it is read."""
-        sql, place = table_of(table), column_place(table, table.key)
-        wanted = {name: checked_value(table, name, value) for name, value in (where or {}).items()}
+        sql = table_of(table)
         # Equal decimals may be kept as different texts ("1.5", "1.50"), so these are compared as what they mean.
-        meant = {name: value for name, value in wanted.items() if sql.is_decimal(name) and value is not None}
-        exact = {name: stored(value) for name, value in wanted.items() if name not in meant}
-        behind = ""
-        while True:
-            page = await self._access.read(
-                partial(_page, sql=sql.page([*exact]), behind=behind, values=[*exact.values()])
-            )
-            for row in sql.read(page):
-                if all(row[column_place(table, name)] == value for name, value in meant.items()):
-                    yield row
-            if len(page) < PAGE:
-                return
-            behind = page[-1][place]
+        meant = {name: value for name, value in (where or {}).items() if sql.is_decimal(name) and value is not None}
+        scan = Scan(table, where, up_to, order_by, limit, sifted=[*meant])
+        while scan.more:
+            values = [*map(stored, scan.arguments), scan.size]
+            page = sql.read(await self._access.read(partial(_page, sql=sql.page(scan.shape), values=values)))
+            kept = [row for row in page if all(row[column_place(table, name)] == meant[name] for name in meant)]
+            for row in scan.passed(page, kept):
+                yield row
 
     async def close(self) -> None:
         """See `Database.close`. Writes that have begun are finished first."""
@@ -212,5 +213,5 @@ def _create_table(connection: sqlite3.Connection, table: Table) -> None:
         connection.execute(index)
 
 
-def _page(connection: sqlite3.Connection, sql: str, behind: str, values: list[Any]) -> list[tuple[Any, ...]]:
-    return connection.execute(sql, (behind, *values, PAGE)).fetchall()
+def _page(connection: sqlite3.Connection, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(sql, values).fetchall()

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from journal.records import Column, TableSpec
+from journal.scans import PageShape
 from journal.tables import checked_table
 
 # The declared type tells the kinds apart when a table is opened again. SQLite looks at parts of the word only: TEXT in
@@ -53,8 +54,7 @@ class Table:
         action = f"UPDATE SET {updates}" if updates else "NOTHING"
         marks = ", ".join("?" * len(names))
         self.put = f"INSERT INTO {name} ({every}) VALUES ({marks}) ON CONFLICT ({key}) DO {action}"
-        self._page = f"SELECT {every} FROM {name} WHERE {key} > ?"
-        self._page_end = f" ORDER BY {key} LIMIT ?"
+        self._page = f"SELECT {every} FROM {name}"
         self._readers = [READ.get(column.kind) for column in table.columns]
         self._plain = not any(self._readers)
 
@@ -79,9 +79,18 @@ class Table:
         """Whether a column keeps decimals."""
         return any(column.kind == "decimal" for column in self.spec.columns if column.name == name)
 
-    def page(self, names: Sequence[str]) -> str:
-        """The query for a page of rows behind a key, with a value for each of `names`, and a limit."""
-        return self._page + "".join(f' AND "{name}" IS ?' for name in names) + self._page_end
+    def page(self, shape: PageShape) -> str:
+        """The query for a page of rows; the arguments of its shape, and then the most rows."""
+        tests = [f'"{name}" = ?' for name in shape.equal]
+        tests += [f'"{name}" IS NULL' for name in shape.nulls]
+        tests += [] if shape.up_to is None else [f'"{shape.up_to}" <= ?']
+        order = f'"{self.spec.key}"' if shape.ordered is None else f'"{shape.ordered}", "{self.spec.key}"'
+        if shape.further:
+            tests.append(f"{order} > ?" if shape.ordered is None else f"({order}) > (?, ?)")
+        elif shape.ordered is not None and shape.ordered != shape.up_to:
+            tests.append(f'"{shape.ordered}" IS NOT NULL')
+        condition = f"WHERE {' AND '.join(tests)} " if tests else ""
+        return f"{self._page} {condition}ORDER BY {order} LIMIT ?"
 
     def read(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Rows as they were put, from rows as SQLite keeps them."""

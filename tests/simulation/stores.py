@@ -142,9 +142,18 @@ class SimDatabase(FaultyDatabase):
     async def create_table(self, table: TableSpec) -> None:
         await self.run(lambda: self.inner.create_table(table), writes=True)
 
-    async def scan(self, table: TableSpec, where: Mapping[str, Any] | None = None) -> AsyncIterator[tuple[Any, ...]]:
+    async def scan(
+        self,
+        table: TableSpec,
+        where: Mapping[str, Any] | None = None,
+        *,
+        up_to: tuple[str, Any] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[tuple[Any, ...]]:
         async def rows() -> list[tuple[Any, ...]]:
-            return [row async for row in self.inner.scan(table, where)]
+            scan = self.inner.scan(table, where, up_to=up_to, order_by=order_by, limit=limit)
+            return [row async for row in scan]
 
         for row in await self.run(rows, writes=False):
             yield row
