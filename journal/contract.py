@@ -10,6 +10,7 @@ Any method of any store may raise `Unavailable` (nothing happened) or, where it 
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -138,6 +139,18 @@ class DeadLetterStore(ABC):
     async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
         """What `consumer` set aside, by tag and offset, at most `limit`."""
 
+    @abstractmethod
+    async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
+        """Ask for a letter's event to be handled again; asking twice is asking.
+
+        Returns:
+            False if there is no such letter.
+        """
+
+    @abstractmethod
+    async def asked(self, consumer: str, tags: Sequence[str], limit: int = 1000) -> builtins.list[DeadLetter]:
+        """The letters on `tags` that were asked for, by tag and offset, at most `limit`."""
+
 
 class NoteStore(ABC):
     """Small documents for the management of what runs on this database, each under a kind and a name.
@@ -253,7 +266,20 @@ class Transaction(ABC):
 
     @abstractmethod
     async def set_aside(self, letter: DeadLetter) -> None:
-        """Record a dead letter when this transaction commits."""
+        """Record a dead letter when this transaction commits.
+
+        It replaces an earlier one for the same event, which then counts as not asked for.
+        """
+
+    @abstractmethod
+    async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
+        """Delete a dead letter when this transaction commits: its event is handled.
+
+        Call it before anything else of the block. Of two blocks that settle one letter, the second waits for the first.
+
+        Returns:
+            False if there is no such letter (any more): somebody else has handled its event, so this block must not.
+        """
 
     @abstractmethod
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:

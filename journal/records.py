@@ -108,7 +108,11 @@ class ConsumerOffset(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that a projection could not handle and set aside, with the reason. `recorded_at` is set by the store."""
+    """An event that a projection could not handle and set aside, or that somebody had it skip, with the reason.
+
+    `recorded_at` is set by the store. `by` is who skipped it; None: the projection's own policy. `asked`: somebody
+    asked for it to be handled again, and it has not been yet; the store sets that, too.
+    """
 
     consumer: str
     tag: str
@@ -118,11 +122,18 @@ class DeadLetter:
     type_name: str
     error: str
     recorded_at: datetime | None = None
+    by: str | None = None
+    asked: bool = False
 
     def __post_init__(self) -> None:
-        # An exception's text may hold what no database stores as text; a letter must never fail for that.
-        readable = self.error.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-        object.__setattr__(self, "error", readable)
+        object.__setattr__(self, "error", _storable(self.error))
+        if self.by is not None:
+            object.__setattr__(self, "by", _storable(self.by))
+
+
+def _storable(text: str) -> str:
+    # An exception's text may hold what no database stores as text; a letter must never fail for that.
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 class NewNote(NamedTuple):

@@ -7,13 +7,15 @@
 >>> faulty.always("heads", Fails(Unavailable("away")))    # every one, until `faulty.heal()`
 
 Operations: append, claim, heads, read_entity, read_shards, snapshot_get, snapshot_put, notes_read, notes_put,
-notes_delete, offsets_read, offsets_claim, offsets_commit, begin (of a transaction), commit (of a transaction),
+notes_delete, offsets_read, offsets_claim, offsets_commit, letters_list, letters_ask_again, letters_asked,
+begin (of a transaction), commit (of a transaction),
 create_table, open_journal, now.
 """
 
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -27,6 +29,7 @@ from journal.records import (
     Append,
     Appended,
     ConsumerOffset,
+    DeadLetter,
     NewNote,
     Note,
     OffsetMove,
@@ -218,7 +221,7 @@ class FaultyDatabase(Database, Faults):
 
     @property
     def dead_letters(self) -> DeadLetterStore:
-        return self.inner.dead_letters
+        return FaultyDeadLetters(self.inner.dead_letters, self)
 
     async def now(self) -> datetime:
         return await self.meet("now", self.inner.now)
@@ -350,3 +353,20 @@ class FaultyOffsets(OffsetStore):
 
     async def commit(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         await self._faults.meet("offsets_commit", lambda: self.inner.commit(consumer, moves, epoch))
+
+
+class FaultyDeadLetters(DeadLetterStore):
+    """Dead letters behind a plan of faults."""
+
+    def __init__(self, inner: DeadLetterStore, faults: Faults) -> None:
+        self.inner = inner
+        self._faults = faults
+
+    async def list(self, consumer: str, limit: int = 1000) -> builtins.list[DeadLetter]:
+        return await self._faults.meet("letters_list", lambda: self.inner.list(consumer, limit))
+
+    async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
+        return await self._faults.meet("letters_ask_again", lambda: self.inner.ask_again(consumer, tag, offset))
+
+    async def asked(self, consumer: str, tags: Sequence[str], limit: int = 1000) -> builtins.list[DeadLetter]:
+        return await self._faults.meet("letters_asked", lambda: self.inner.asked(consumer, tags, limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -86,6 +87,9 @@ class MemoryOffsets(OffsetStore):
         return changed[place] if place in changed else self._offsets.get(place)
 
 
+Letters = dict[tuple[str, str, int], DeadLetter | None]  # what a transaction has done to them; None: settled
+
+
 class MemoryDeadLetters(DeadLetterStore):
     """What projections set aside."""
 
@@ -96,9 +100,32 @@ class MemoryDeadLetters(DeadLetterStore):
     async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
         self._turn.check_open()
-        return [letter for place, letter in sorted(self._letters.items()) if place[0] == consumer][:limit]
+        return [letter for place, letter in sorted(self._letters.items()) if place[0] == consumer][: max(limit, 0)]
 
-    def keep(self, letter: DeadLetter, recorded_at: datetime) -> None:
-        """Keep a letter; a later one for the same event replaces it."""
-        place = (letter.consumer, letter.tag, letter.offset)
-        self._letters[place] = replace(letter, recorded_at=recorded_at)
+    async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
+        """See `DeadLetterStore.ask_again`."""
+        await self._turn.passed()
+        letter = self._letters.get((consumer, tag, offset))
+        if letter is not None:
+            self._letters[consumer, tag, offset] = replace(letter, asked=True)
+        return letter is not None
+
+    async def asked(self, consumer: str, tags: Sequence[str], limit: int = 1000) -> builtins.list[DeadLetter]:
+        """See `DeadLetterStore.asked`."""
+        self._turn.check_open()
+        letters = [letter for place, letter in sorted(self._letters.items()) if place[0] == consumer]
+        return [letter for letter in letters if letter.asked and letter.tag in tags][: max(limit, 0)]
+
+    def settle(self, place: tuple[str, str, int], changed: Letters) -> bool:
+        """Put to `changed` that a letter is settled; False if there is none."""
+        found = changed[place] if place in changed else self._letters.get(place)
+        changed[place] = None
+        return found is not None
+
+    def keep(self, changed: Letters, recorded_at: datetime) -> None:
+        """Keep what was set aside, and delete what was settled."""
+        for place, letter in changed.items():
+            if letter is None:
+                self._letters.pop(place, None)
+            else:
+                self._letters[place] = replace(letter, recorded_at=recorded_at, asked=False)

@@ -7,34 +7,12 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from journal.contract import Transaction
-from journal.errors import JournalError, SchemaMismatch
+from journal.errors import JournalError
 from journal.memory.notes import MemoryNotes, NoteChanges
-from journal.memory.offsets import Changes, MemoryDeadLetters, MemoryOffsets
-from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
-from journal.tables import checked_keys, checked_rows, checked_table, column_place
-
-Rows = dict[str, tuple[Any, ...]]
-
-
-class MemoryTables(dict[str, tuple[TableSpec, Rows]]):
-    """All view tables by name, each with its rows by key."""
-
-    def rows(self, table: TableSpec) -> Rows:
-        """The rows of `table`.
-
-        Raises:
-            SchemaMismatch: the table was never created, or has other columns.
-        """
-        stored = self.get(checked_table(table).name)
-        if stored is None:
-            raise SchemaMismatch(f"table {table.name!r} does not exist: create it with create_table")
-        if (stored[0].key, stored[0].columns) != (table.key, table.columns):
-            raise SchemaMismatch(f"table {table.name!r} has other columns: {stored[0].columns}, not {table.columns}")
-        return stored[1]
-
-
+from journal.memory.offsets import Changes, Letters, MemoryDeadLetters, MemoryOffsets
 from journal.memory.tables import MemoryTables, Rows
-from journal.records import TableSpec
+from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
+from journal.tables import checked_keys, checked_rows, column_place
 
 
 class MemoryTransaction(Transaction):
@@ -57,7 +35,7 @@ class MemoryTransaction(Transaction):
         self._clock = clock
         self._changed: dict[str, dict[str, tuple[Any, ...] | None]] = {}
         self._moved: Changes = {}
-        self._set_aside: list[DeadLetter] = []
+        self._settled: Letters = {}
         self._refused: JournalError | None = None
 
     async def execute(self, sql: str, *arguments: Any) -> None:
@@ -114,7 +92,12 @@ class MemoryTransaction(Transaction):
     async def set_aside(self, letter: DeadLetter) -> None:
         """See `Transaction.set_aside`."""
         self._check()
-        self._set_aside.append(letter)
+        self._settled[letter.consumer, letter.tag, letter.offset] = letter
+
+    async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
+        """See `Transaction.settle_letter`."""
+        self._check()
+        return self._letters.settle((consumer, tag, offset), self._settled)
 
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> Rows:
         """See `Transaction.get_rows`."""
@@ -156,8 +139,7 @@ class MemoryTransaction(Transaction):
                     rows[key] = row
         self._notes.keep()
         self._offsets.keep(self._moved)
-        for letter in self._set_aside:
-            self._letters.keep(letter, self._clock())
+        self._letters.keep(self._settled, self._clock())
 
 
 def _no_sql() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 
 from journal.contract import DeadLetterStore, OffsetStore
@@ -56,11 +57,24 @@ class PostgresDeadLetters(DeadLetterStore):
     def __init__(self, schema: str, connections: Connections) -> None:
         self._connections = connections
         self._list = statement("dead_letter_list", schema)
+        self._ask_again = statement("dead_letter_ask_again", schema)
+        self._asked = statement("dead_letter_asked", schema)
 
     async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
         async with lent_link(self._connections) as link:
             return [DeadLetter(*row) for row in await link.fetch(self._list, consumer, max(limit, 0))]
+
+    async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
+        """See `DeadLetterStore.ask_again`."""
+        async with lent_link(self._connections, committing=True) as link:
+            return bool(await link.fetch(self._ask_again, consumer, tag, offset))
+
+    async def asked(self, consumer: str, tags: Sequence[str], limit: int = 1000) -> builtins.list[DeadLetter]:
+        """See `DeadLetterStore.asked`."""
+        async with lent_link(self._connections) as link:
+            rows = await link.fetch(self._asked, consumer, [*tags], max(limit, 0))
+        return [DeadLetter(*row) for row in rows]
 
 
 async def move(link: Link, schema: str, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:

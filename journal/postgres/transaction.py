@@ -79,7 +79,12 @@ class PostgresTransaction(Transaction):
         """See `Transaction.set_aside`."""
         sql = statement("dead_letter_put", self._schema)
         place = (letter.consumer, letter.tag, letter.offset, letter.key, letter.seq_nr)
-        await self._run(self._checked_link.fetch(sql, *place, letter.type_name, letter.error))
+        await self._run(self._checked_link.fetch(sql, *place, letter.type_name, letter.error, letter.by))
+
+    async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
+        """See `Transaction.settle_letter`."""
+        sql = statement("dead_letter_settle", self._schema)
+        return bool(await self._run(self._checked_link.fetch(sql, consumer, tag, offset)))
 
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""

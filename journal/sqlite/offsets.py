@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -42,7 +44,16 @@ class SqliteDeadLetters(DeadLetterStore):
 
     async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
-        return await self._access.read(partial(_letters, consumer=consumer, limit=limit))
+        return await self._access.read(partial(_letters, name="letters", arguments=(consumer, max(limit, 0))))
+
+    async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
+        """See `DeadLetterStore.ask_again`."""
+        return await self._access.write(partial(_changed, name="ask_again", place=(consumer, tag, offset)))
+
+    async def asked(self, consumer: str, tags: Sequence[str], limit: int = 1000) -> builtins.list[DeadLetter]:
+        """See `DeadLetterStore.asked`."""
+        arguments = (consumer, json.dumps([*tags]), max(limit, 0))
+        return await self._access.read(partial(_letters, name="asked", arguments=arguments))
 
 
 def read(connection: sqlite3.Connection, consumer: str) -> dict[str, ConsumerOffset]:
@@ -81,7 +92,12 @@ def set_aside(connection: sqlite3.Connection, letter: DeadLetter) -> None:
     """Keep a dead letter within the open transaction."""
     (recorded_at,) = connection.execute(statements("registry")["now"]).fetchone()
     place = (letter.consumer, letter.tag, letter.offset, letter.key, letter.seq_nr, letter.type_name)
-    connection.execute(_SQL["set_aside"], (*place, letter.error, recorded_at))
+    connection.execute(_SQL["set_aside"], (*place, letter.error, recorded_at, letter.by))
+
+
+def settle(connection: sqlite3.Connection, place: tuple[str, str, int]) -> bool:
+    """Delete a dead letter within the open transaction; False if there is none."""
+    return _changed(connection, "settle", place)
 
 
 _SQL = statements("offsets")
@@ -103,6 +119,10 @@ def _claim(connection: sqlite3.Connection, consumer: str, tags: Sequence[str], e
     return offsets
 
 
-def _letters(connection: sqlite3.Connection, consumer: str, limit: int) -> list[DeadLetter]:
-    rows: list[Any] = connection.execute(_SQL["letters"], (consumer, max(limit, 0))).fetchall()
-    return [DeadLetter(*(*row[:-1], time_of(row[-1]))) for row in rows]
+def _changed(connection: sqlite3.Connection, name: str, place: tuple[str, str, int]) -> bool:
+    return bool(connection.execute(_SQL[name], place).fetchall())
+
+
+def _letters(connection: sqlite3.Connection, name: str, arguments: tuple[Any, ...]) -> list[DeadLetter]:
+    rows: list[Any] = connection.execute(_SQL[name], arguments).fetchall()
+    return [DeadLetter(*(*row[:7], time_of(row[7]), row[8], bool(row[9]))) for row in rows]

@@ -142,6 +142,10 @@ class SqliteTransaction(Transaction):
         """See `Transaction.set_aside`."""
         await self._run(partial(offset_rows.set_aside, letter=letter))
 
+    async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
+        """See `Transaction.settle_letter`."""
+        return await self._run(partial(offset_rows.settle, place=(consumer, tag, offset)))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""
         sql, place = table_of(table), column_place(table, table.key)

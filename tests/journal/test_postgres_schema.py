@@ -14,8 +14,8 @@ from journal.records import Column, DeadLetter, NewNote, OffsetMove, Snapshot, T
 from tests.conformance.samples import append, appending, log, written
 from tests.journal.postgres_store import SHARDS, opened, opened_store, session
 
+NOW = len(migrations.migrations())  # this program's version of the schema
 TABLE = TableSpec("view", "id", (Column("id", "text"), Column("n", "integer")), ("n",))
-NEWEST = len(migrations.migrations())
 
 
 async def test_programs_that_start_at_once_create_everything_once(postgres_url: str) -> None:
@@ -29,9 +29,8 @@ async def test_programs_that_start_at_once_create_everything_once(postgres_url: 
         for number in range(6):
             group.create_task(start(number))
     async with session(postgres_url) as observer:
-        assert await observer.fetch("SELECT version, name FROM aecorpy_schema ORDER BY version") == [
-            (step.version, step.name) for step in migrations.migrations()
-        ]
+        steps = [(step.version, step.name) for step in migrations.migrations()]
+        assert await observer.fetch("SELECT version, name FROM aecorpy_schema ORDER BY version") == steps
         assert await observer.fetch("SELECT * FROM aecorpy_journal") == [("booking", SHARDS)]
         assert await observer.fetchval("SELECT count(*) FROM booking_shard") == SHARDS
         assert await observer.fetchval("SELECT count(*) FROM pg_indexes WHERE tablename = 'view'") == 2
@@ -53,9 +52,9 @@ def later_program(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def become() -> None:
         later = (
             *migrations.migrations(),
-            migrations.Migration(NEWEST + 1, "second", "CREATE TABLE {schema}.aecorpy_second (n int);", False),
+            migrations.Migration(NOW + 1, "second", "CREATE TABLE {schema}.aecorpy_second (n int);", False),
             migrations.Migration(
-                NEWEST + 2, "third", "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN third int;", True
+                NOW + 2, "third", "ALTER TABLE {schema}.{journal}_snapshot ADD COLUMN third int;", True
             ),
         )
         monkeypatch.setattr(migrations, "migrations", lambda: later)
@@ -70,14 +69,13 @@ async def test_an_older_database_is_upgraded_with_all_its_journals(
     async with opened_store(postgres_url) as store:
         await written(store, appending("a", 1))
     later_program()
-    with pytest.raises(SchemaMismatch, match=rf"has version {NEWEST}, this program needs {NEWEST + 2}.*migrate=False"):
+    with pytest.raises(SchemaMismatch, match=rf"has version {NOW}, this program needs {NOW + 2}.*migrate=False"):
         await PostgresDatabase.open(postgres_url, migrate=False)
     await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     async with opened(postgres_url, migrate=False) as database, session(postgres_url) as observer:
         assert len(await log(await database.journal("booking", SHARDS))) == 1
-        assert await observer.fetchval("SELECT array_agg(version ORDER BY version) FROM aecorpy_schema") == [
-            *range(1, NEWEST + 3)
-        ]
+        versions = [row[0] for row in await observer.fetch("SELECT version FROM aecorpy_schema ORDER BY version")]
+        assert versions == [*range(1, NOW + 3)]
         assert await observer.fetch("SELECT n FROM aecorpy_second") == []
         assert await observer.fetch("SELECT third FROM booking_snapshot") == []
 
@@ -90,8 +88,25 @@ async def test_an_upgrade_that_fails_changes_nothing(postgres_url: str, later_pr
         later_program()
         with pytest.raises(Unavailable, match="third"):
             await PostgresDatabase.open(postgres_url)
-        assert await obstacle.fetchval("SELECT max(version) FROM aecorpy_schema") == NEWEST
+        assert await obstacle.fetchval("SELECT max(version) FROM aecorpy_schema") == NOW
         assert await obstacle.fetchval("SELECT to_regclass('aecorpy_second')") is None
+
+
+async def test_letters_of_a_first_version_are_there_after_the_upgrade(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        first = migrations.migrations()[:1]
+        earlier.setattr(migrations, "migrations", lambda: first)
+        earlier.setattr(schema, "migrations", lambda: first)
+        await migrate(postgres_url)
+    async with session(postgres_url) as first_program:
+        await first_program.execute("INSERT INTO aecorpy_dead_letter VALUES ('view', 'tag', 1, 'a', 1, 'Paid', 'bad')")
+    async with opened(postgres_url) as database:
+        (letter,) = await database.dead_letters.list("view")
+        assert (letter.error, letter.by, letter.asked) == ("bad", None, False)
+        assert await database.dead_letters.ask_again("view", "tag", 1)
+        assert [each.offset for each in await database.dead_letters.asked("view", ["tag"])] == [1]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +239,12 @@ async def _use_everything(url: str) -> None:
                 await transaction.move_offsets("view", [OffsetMove("tag", number - 1, number)], 2)
                 await transaction.delete_rows(TABLE, ["b"])
         assert len(await database.dead_letters.list("view")) == 1
+        assert await database.dead_letters.ask_again("view", "tag", 1)
+        assert len(await database.dead_letters.asked("view", ["tag"])) == 1
+        async with database.transaction() as transaction:
+            await transaction.read_offsets("view")
+            await transaction.place_offsets("view", {"tag": 0, "new": 0})
+            assert await transaction.settle_letter("view", "tag", 1)
         assert [row async for row in database.scan(TABLE)] == [("a", 2)]
         with pytest.raises(SchemaMismatch):
             await database.journal("ticket", 1)

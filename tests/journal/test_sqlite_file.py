@@ -219,6 +219,19 @@ async def test_a_file_of_an_older_program_is_upgraded_with_all_its_journals(path
     assert versions == [(step.version, step.name) for step in steps]
 
 
+async def test_letters_of_a_first_version_are_there_after_the_upgrade(path: Path) -> None:
+    upgraded(path, migrations()[:1])
+    with closing(sqlite3.connect(path)) as first_program:
+        first_program.execute("INSERT INTO aecorpy_dead_letter VALUES ('view', 'tag', 1, 'a', 1, 'Paid', 'bad', 0)")
+        first_program.commit()
+    database = await open_database(f"sqlite:///{path}")
+    (letter,) = await database.dead_letters.list("view")
+    assert (letter.error, letter.by, letter.asked) == ("bad", None, False)
+    assert await database.dead_letters.ask_again("view", "tag", 1)
+    assert [each.offset for each in await database.dead_letters.asked("view", ["tag"])] == [1]
+    await database.close()
+
+
 async def test_an_upgrade_that_fails_changes_nothing(path: Path) -> None:
     await create(path)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):

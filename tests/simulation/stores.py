@@ -20,7 +20,19 @@ R = TypeVar("R")
 
 _JOURNAL_ERRORS: Final = Errors(Unavailable, OutcomeUnknown)
 _CLUSTER_ERRORS: Final = Errors(StoreUnavailable, StoreOutcomeUnknown)
-_READS: Final = frozenset({"heads", "read_entity", "read_shards", "snapshot_get", "notes_read", "offsets_read", "now"})
+_READS: Final = frozenset(
+    {
+        "heads",
+        "read_entity",
+        "read_shards",
+        "snapshot_get",
+        "notes_read",
+        "offsets_read",
+        "letters_list",
+        "letters_asked",
+        "now",
+    }
+)
 
 
 class SimClusterStore(ClusterStore):
@@ -106,10 +118,6 @@ class SimDatabase(FaultyDatabase):
         fault = super().take(operation)
         return fault if isinstance(fault, Gate | Refuses) else _Served(self.server, fault, operation not in _READS)
 
-    @property
-    def dead_letters(self) -> Any:
-        return _ServedLetters(self)
-
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self._served_transaction()
 
@@ -170,15 +178,6 @@ class _Served(Fault):
 
     async def around(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         return await self._server.run(lambda: self._fault.around(operation), _JOURNAL_ERRORS, writes=self._writes)
-
-
-class _ServedLetters:
-    def __init__(self, database: SimDatabase) -> None:
-        self._database = database
-
-    async def list(self, consumer: str, limit: int = 1000) -> Any:
-        letters = self._database.inner.dead_letters
-        return await self._database.run(lambda: letters.list(consumer, limit), writes=False)
 
 
 class _Session:
@@ -267,6 +266,9 @@ class _ServedTransaction(Transaction):
 
     async def set_aside(self, letter: DeadLetter) -> None:
         await self._session.call(lambda inner: inner.set_aside(letter))
+
+    async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
+        return await self._session.call(lambda inner: inner.settle_letter(consumer, tag, offset))
 
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         copied = tuple(keys)

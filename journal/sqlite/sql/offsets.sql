@@ -29,13 +29,27 @@ DELETE FROM aecorpy_offset WHERE consumer = ?;
 
 -- name: set_aside
 -- Locks: the write lock. Set aside again (after a rebuild), an event keeps one letter, with the last reason.
-INSERT INTO aecorpy_dead_letter (consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO aecorpy_dead_letter (consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at, by_whom)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (consumer, tag, "offset") DO UPDATE SET
     key = excluded.key, seq_nr = excluded.seq_nr, type_name = excluded.type_name, error = excluded.error,
-    recorded_at = excluded.recorded_at;
+    recorded_at = excluded.recorded_at, by_whom = excluded.by_whom, asked = 0;
+
+-- name: settle
+-- Locks: the write lock. No row returned: there is no such letter.
+DELETE FROM aecorpy_dead_letter WHERE consumer = ? AND tag = ? AND "offset" = ? RETURNING "offset";
+
+-- name: ask_again
+-- Locks: the write lock. No row returned: there is no such letter.
+UPDATE aecorpy_dead_letter SET asked = 1 WHERE consumer = ? AND tag = ? AND "offset" = ? RETURNING "offset";
 
 -- name: letters
 -- Locks: a read snapshot; waits for nobody.
-SELECT consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at
+SELECT consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at, by_whom, asked
 FROM aecorpy_dead_letter WHERE consumer = ? ORDER BY tag, "offset" LIMIT ?;
+
+-- name: asked
+-- Locks: a read snapshot; waits for nobody.
+SELECT consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at, by_whom, asked
+FROM aecorpy_dead_letter
+WHERE consumer = ? AND asked = 1 AND tag IN (SELECT value FROM json_each(?)) ORDER BY tag, "offset" LIMIT ?;
