@@ -7,7 +7,7 @@
 
 PYTHON ?=
 ARGS ?=
-SEEDS ?= 200
+SEEDS ?= 300
 WORKERS := -n 2
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -44,8 +44,8 @@ lint: $(VENV)/.extra-dev $(VENV)/.extra-bench ## ruff check, ruff format --check
 	if [ -n "$$failed" ]; then echo "lint: FAILED: $${failed#, }" >&2; exit 1; fi; \
 	echo 'lint: ok'
 
-simulate: $(VENV)/.extra-dev ## clusters under faults on virtual time, SEEDS=200 of them
-	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+simulate: $(VENV)/.extra-dev ## clusters under faults on virtual time, SEEDS=300 of them
+	@$(PY) -m tests.simulation --seeds $(SEEDS) --jobs 2 $(ARGS)
 
 conformance: $(VENV)/.extra-dev ## run Thespian's own test suite on our actor engine
 	@$(PY) -m tests.conformance.thespian $(ARGS)

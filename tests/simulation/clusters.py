@@ -6,92 +6,71 @@ import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
-from aecorpy import AecorError, ClusterNode, ClusterSettings, Entity, EntityRefs, Fold, Next, Tagging, command, event
+from aecorpy import AecorError, ClusterNode, ClusterSettings, EntityRefs, Rejection
 from journal.errors import JournalError, OutcomeUnknown
-from journal.records import StoredEvent
 from sharding.ports import Ports as ClusterPorts
+from tests.checker.records import (
+    ANSWERED,
+    READ,
+    REFUSED,
+    REJECTED,
+    UNKNOWN,
+    Crashed,
+    Leftover,
+    Record,
+    Sent,
+    Settled,
+    Started,
+    Stopped,
+    Told,
+    Value,
+)
+from tests.simulation.ending import final_records
 from tests.simulation.errors import NodeCrashed
+from tests.simulation.nodes import current_node
+from tests.simulation.notes import SHARDS, Notes
+from tests.simulation.projecting import Projecting
 from tests.simulation.ready import Order
-from tests.simulation.world import Ports, World
+from tests.simulation.recording import Log, RecordedWorld
+from tests.simulation.world import Ports
 
-SHARDS = 12
 KEYS = tuple(f"k{number}" for number in range(16))
 LEASE = 5.0
 HEALTHY_WITHIN = 30.0
+LEVEL_WITHIN = 10.0
+POLL_SECONDS = 0.2  # looking for other nodes' events ten times as often takes half of a run, and finds no more
 
-
-@event("Noted")
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A caller's command, by its number."""
-
-    caller: int
-    number: int
-
-
-class Notes(Entity[int, Noted]):
-    """Keeps what callers send, and says how much it has."""
-
-    fold = Fold[int, Noted](0, lambda count, _: Next(count + 1))
-    tagging = Tagging.partitioned(SHARDS)
-    pause: ClassVar[float] = 0.02
-
-    @command
-    async def note(self, caller: int, number: int) -> int:
-        self.append(Noted(caller, number))
-        return self.state
-
-    @command
-    async def note_slowly(self, caller: int, number: int) -> int:
-        self.append(Noted(caller, number))
-        await asyncio.sleep(self.pause)
-        return self.state
+# what callers do: the command, what it is to the checker, how many events, how often
+COMMANDS = (
+    ("note", "append", 1, 60),
+    ("note_slowly", "append", 1, 10),
+    ("note_twice", "append", 2, 8),
+    ("think_better", "append", 1, 6),
+    ("look", READ, 0, 30),
+)
+_BY_NAME = {name: (op, events) for name, op, events, _ in COMMANDS}
+_NAMES, _WEIGHTS = [row[0] for row in COMMANDS], [row[3] for row in COMMANDS]
 
 
 @dataclass
-class Owned:
-    """A node's own record: since when, and until when, it owned a shard under an epoch."""
-
-    owner: str
-    shard: int
-    epoch: int
-    since: float
-    until: float | None = None
-
-
-@dataclass
-class Sent:
-    """One command.
+class Ran:
+    """What came of a run.
 
     Attributes:
-        number: given when it was really sent; 0 before.
-        told: `ok`, `no` (nothing happened) or `unknown`; empty while nobody has said anything.
+        records: for the checker.
+        digest, seconds: of the run, in virtual time.
     """
 
-    key: str
-    caller: int
-    number: int = 0
-    told: str = ""
-    why: str = ""
-
-
-@dataclass
-class History:
-    """What came of a run."""
-
-    sent: list[Sent] = field(default_factory=list)
-    owned: list[Owned] = field(default_factory=list)
-    events: list[StoredEvent] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     digest: str = ""
     seconds: float = 0.0
-    pending: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> Tally[str]:
         """How many commands ended how."""
-        return Tally(one.told for one in self.sent)
+        return Tally(record.outcome for record in self.records if isinstance(record, Told))
 
 
 @dataclass
@@ -100,6 +79,10 @@ class Running:
 
     node: ClusterNode
     notes: EntityRefs[Notes]
+    life: str
+
+
+Scenario = Callable[["ClusterRun", RecordedWorld], Coroutine[Any, Any, None]]
 
 
 class ClusterRun:
@@ -109,49 +92,51 @@ class ClusterRun:
         seed: from which all is drawn.
         nodes: the names of the nodes that are there from the beginning; others may be started later.
         more: names of nodes that are not started at first.
+        fresh: whether reads must never be stale, as when nothing goes wrong.
     """
 
-    def __init__(self, seed: int, nodes: Sequence[str] = ("a", "b", "c"), more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, seed: int, nodes: Sequence[str] = ("a", "b", "c"), more: Sequence[str] = (), *, fresh: bool = False
+    ) -> None:
         self.seed = seed
         self.first = tuple(nodes)
         self.names = (*nodes, *more)
-        self.history = History()
-        self.lives: Tally[str] = Tally()
+        self.log = Log()
+        self.projecting = Projecting(self.log)
         self.enough = False
-        self.numbers = 0
+        self._fresh = fresh
+        self._numbers = 0
+        self._owned: dict[tuple[int, int], str] = {}
 
-    def run(
-        self, scenario: Callable[[ClusterRun, World], Coroutine[Any, Any, None]], *, order: Order = Order.ANY
-    ) -> History:
+    def run(self, scenario: Scenario, *, order: Order = Order.ANY, **limits: Any) -> Ran:
         """Run `scenario(self, world)` and gather what is to be checked.
 
         Raises:
             SimulationError: it hung, or a node reported an error that nobody handled.
-            AssertionError: the cluster was not healthy in time.
         """
-        with World(self.seed, self.names, self._boot, order=order) as world:
+        ran = Ran()
+        with RecordedWorld(self.seed, self.names, self._boot, order=order, **limits) as world:
+            world.record_in(self.log)
             world.run(scenario(self, world))
-            self.history.events = world.run(_journal_of(world))
-            self.history.digest = world.trace.digest
-            self.history.seconds = world.loop.now
-            tasks = world.loop.pending()
-            self.history.pending = [  # what the store's machine still works on is not the nodes' to end
-                f"{node}: {task.get_name()}" for node, some in tasks.items() if node != "<world>" for task in some
-            ]
-        return self.history
+            for node, tasks in world.loop.pending().items():
+                if node != "<world>":  # what the store's machine still works on is not the nodes' to end
+                    self.log.records += [Leftover(world.loop.now, node, task.get_name()) for task in tasks]
+            self.log.records += world.run(final_records(world, self.log, self.projecting))
+            ran.digest, ran.seconds = world.trace.digest, world.loop.now
+        ran.records = self.log.records
+        return ran
 
     async def _boot(self, ports: Ports) -> Running:
-        self.lives[ports.name] += 1
-        owner = f"{ports.name}/{self.lives[ports.name]}"
-        loop = asyncio.get_running_loop()
-        records: dict[tuple[int, int], Owned] = {}
+        life, loop, log = str(current_node()), asyncio.get_running_loop(), self.log
+        log.watch(ports, life)
 
-        def on_owned(_: str, shard: int, epoch: int, owned: bool) -> None:
+        def on_owned(name: str, shard: int, epoch: int, owned: bool) -> None:
             if owned:
-                records[shard, epoch] = Owned(owner, shard, epoch, loop.time())
-                self.history.owned.append(records[shard, epoch])
+                log(Started(log.now(), "shard", name, shard, life, epoch))
+                self._owned[shard, epoch] = life
             else:
-                records[shard, epoch].until = loop.time()
+                log(Stopped(log.now(), "shard", name, shard, life, epoch))
+                self._owned.pop((shard, epoch), None)
 
         node = ClusterNode(
             "sim",
@@ -172,74 +157,106 @@ class ClusterRun:
             on_owned=on_owned,
         )
         await node.start()
-        return Running(node, await node.deploy(Notes))
+        notes = await node.deploy(Notes)
+        node.journal(Notes)._arrivals._poll_seconds = POLL_SECONDS
+        return Running(node, notes, life)
 
     # --- callers
 
-    async def call(self, world: World, where: str, sent: Sent, *, slowly: bool = False) -> None:
-        """Send one command from the node `where`, and note what it is told."""
+    async def call(self, world: RecordedWorld, where: str, caller: str, key: str, name: str = "note") -> str:
+        """Send one command from the node `where`, and note what it is told; empty when nothing was sent."""
         running = world.running.get(where)
         if running is None:
-            sent.told, sent.why = "no", "not running"
-            return
+            return ""
+        sent: list[Sent] = []
 
-        async def send() -> None:
-            note = running.notes(sent.key)
-            self.numbers += 1
-            sent.number = self.numbers
-            await (note.note_slowly if slowly else note.note)(sent.caller, sent.number)
+        async def send() -> str:
+            self._numbers += 1
+            op, events = _BY_NAME[name]
+            command = f"{caller}.{self._numbers}"
+            sent.append(Sent(world.loop.now, command, caller, self._numbers, key, op, events, self._fresh))
+            self.log(sent[0])
+            answer: str = await getattr(running.notes(key), name)(int(caller), sent[0].number)
+            return answer
 
+        value, epoch, why = None, None, ""
         try:
-            await world.on(where, send())
+            answer = await world.on(where, send())
         except (NodeCrashed, OutcomeUnknown) as error:
-            sent.told, sent.why = "unknown", repr(error)
+            outcome, why = UNKNOWN, repr(error)
+        except Rejection as error:
+            outcome, why = REJECTED, repr(error)
         except (AecorError, JournalError) as error:
-            sent.told, sent.why = "no", repr(error)
+            outcome, why = REFUSED, repr(error)
         else:
-            sent.told = "ok"
-        world.trace.say(f"{sent.key} {sent.caller}.{sent.number}: {sent.told} {sent.why}", where)
+            outcome = ANSWERED
+            value, epoch = _answer(answer, name)
+        if sent:
+            self.log(Told(world.loop.now, sent[0].command, outcome, value, epoch, why))
+            world.trace.say(f"{key} {sent[0].command} {name}: {outcome} {why}", where)
+        return outcome
 
-    async def load(self, world: World, caller: int, pace: float = 8.0) -> None:
+    async def load(self, world: RecordedWorld, caller: int, pace: float = 8.0) -> None:
         """Send bursts of commands, the next one when all of a burst are answered, until it is enough."""
         draws = world.loop.random(f"load {caller}")
         while not self.enough:
             where, key = draws.choice(self.names), draws.choice(KEYS)
-            calls = []
-            for _ in range(draws.choice((1, 1, 1, 4))):
-                sent = Sent(key, caller)
-                self.history.sent.append(sent)
-                calls.append(self.call(world, where, sent, slowly=draws.random() < 0.1))
-            await asyncio.gather(*calls)
+            names = draws.choices(_NAMES, _WEIGHTS, k=draws.choice((1, 1, 1, 4)))
+            await asyncio.gather(*[self.call(world, where, str(caller), key, name) for name in names])
             await asyncio.sleep(draws.expovariate(pace))
 
-    async def until_healthy(self, world: World) -> None:
-        """Wait until every node is up and every key answers on every node.
+    # --- how the cluster is
 
-        Raises:
-            AssertionError: that took too long.
-        """
-        end = world.loop.now + HEALTHY_WITHIN
-        missing: list[str] = ["nothing tried yet"]
-        while missing:
-            assert world.loop.now < end, f"not healthy {HEALTHY_WITHIN} s after all was repaired: {missing}"
-            missing = [f"{name} is down" for name in self.names if name not in world.running]
-            sents = [(name, Sent(key, 0)) for name in world.running for key in KEYS]
-            self.history.sent.extend(sent for _, sent in sents)
-            await asyncio.gather(*[self.call(world, name, sent) for name, sent in sents])
-            missing += [f"{name} {sent.key}: {sent.why}" for name, sent in sents if sent.told != "ok"]
+    async def settled(self, world: RecordedWorld, within: float = HEALTHY_WITHIN) -> bool:
+        """Wait until every node is up, every key answers on every node, and shards are level; whether that came."""
+        end = world.loop.now + within
+        while world.loop.now < end:
+            if all(name in world.running for name in self.names) and await self._all_answer(world):
+                await self.level(world)
+                return True
             await asyncio.sleep(0.5)
+        return False
 
-    async def stop_all(self, world: World) -> None:
+    async def _all_answer(self, world: RecordedWorld) -> bool:
+        calls = [self.call(world, name, "0", key, "look") for name in world.running for key in KEYS]
+        return set(await asyncio.gather(*calls)) == {ANSWERED}
+
+    async def level(self, world: RecordedWorld, within: float = LEVEL_WITHIN) -> None:
+        """Wait, not for ever, until every shard has one owner, and nobody too many: the checker is asked then."""
+        end = world.loop.now + within
+        while world.loop.now < end:
+            if self._is_level(world):
+                break
+            await asyncio.sleep(0.1)
+        self.log(Settled(world.loop.now, tuple(running.life for running in world.running.values())))
+
+    def _is_level(self, world: RecordedWorld) -> bool:
+        lives = {running.life for running in world.running.values()}
+        owners = {shard: life for (shard, _), life in sorted(self._owned.items()) if life in lives}
+        counts = Tally(owners.values())
+        mean = SHARDS / len(lives)
+        return len(owners) == SHARDS and all(abs(counts[life] - mean) <= mean * 0.1 + 1 for life in lives)
+
+    async def stop(self, world: RecordedWorld, name: str) -> None:
+        """Stop a node in order."""
+        running = world.running.pop(name)
+        await world.on(name, running.node.stop())
+        self.log(Crashed(world.loop.now, running.life))
+
+    async def stop_all(self, world: RecordedWorld) -> None:
         """Stop all nodes in order."""
         for name in list(world.running):
-            await world.on(name, world.running[name].node.stop())
+            await self.stop(world, name)
         await asyncio.sleep(6)  # longer than anybody waits for the store
 
 
-def _nonce(draw: Any) -> bytes:
+def _answer(answer: str, name: str) -> tuple[Value, int | None]:
+    """What an answer says of value and epoch."""
+    if name != "look":
+        return answer, None
+    value, _, epoch = answer.split(" ")
+    return value or None, int(epoch)
+
+
+def _nonce(draw: Callable[[], float]) -> bytes:
     return bytes(int(draw() * 256) for _ in range(32))
-
-
-async def _journal_of(world: World) -> list[StoredEvent]:
-    store = await world.memory.journal("notes", SHARDS)
-    return await store.read_shards(dict.fromkeys(range(SHARDS), 0), 1_000_000)

@@ -1,0 +1,143 @@
+"""I7: one instance per shard or process and epoch, none without a lease, no superseded effect, none twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from math import inf
+from typing import Final, TypeAlias
+
+from tests.checker.history import History, Violation
+from tests.checker.records import (
+    Buried,
+    Claimed,
+    Crashed,
+    Effect,
+    Leased,
+    Moved,
+    Paused,
+    Resumed,
+    Started,
+    Stopped,
+)
+
+Instance: TypeAlias = tuple[str, str, int, str, int]
+
+WAKING_SECONDS: Final = 0.1  # in which a node that stood still has to stop what it runs
+LEASED_KINDS: Final = ("shard", "process")
+
+
+def instances(history: History) -> Iterator[Violation]:
+    """Look at what nodes say that they ran, and at what was done."""
+    yield from _one_each(history)
+    yield from _leases(history)
+    yield from _effects(history)
+    crashed = {record.node: record.at for record in history.of(Crashed)}
+    for buried in history.of(Buried):
+        if crashed.get(buried.node, inf) > buried.at:
+            yield Violation("one-instance", "I7", "its process was not dead", buried)
+
+
+def _one_each(history: History) -> Iterator[Violation]:
+    holders: dict[tuple[str, str, int, int], Started] = {}
+    for started in history.of(Started):
+        place = (started.kind, started.name, started.number, started.epoch)
+        first = holders.setdefault(place, started)
+        if first.node != started.node:
+            promise = "single-writer" if started.kind == "shard" else "one-instance"
+            yield Violation(promise, "I7", f"{first.node} has it under epoch {first.epoch}, too", started)
+
+
+def spans(history: History) -> dict[Instance, list[tuple[float, float]]]:
+    """From when to when each instance ran: until it was stopped, its node crashed, or for ever."""
+    open_since: dict[Instance, float] = {}
+    found: dict[Instance, list[tuple[float, float]]] = defaultdict(list)
+    for record in history.records:
+        if isinstance(record, Started):
+            open_since.setdefault(_instance(record), record.at)
+        elif isinstance(record, Stopped):
+            since = open_since.pop(_instance(record), None)
+            if since is not None:
+                found[_instance(record)].append((since, record.at))
+        elif isinstance(record, Crashed):
+            for one in [one for one in open_since if one[3] == record.node]:
+                found[one].append((open_since.pop(one), record.at))
+    for one, since in open_since.items():
+        found[one].append((since, inf))
+    return found
+
+
+def _instance(record: Started | Stopped) -> Instance:
+    return record.kind, record.name, record.number, record.node, record.epoch
+
+
+def _leases(history: History) -> Iterator[Violation]:
+    """Each node's lease ends when no renewal came before that; then nothing may run there that began before."""
+    ends = _lease_ends(history)
+    running: dict[str, list[tuple[float, float, Started]]] = defaultdict(list)
+    intervals = spans(history)
+    for started in history.of(Started):
+        if started.kind in LEASED_KINDS:
+            for since, until in intervals[_instance(started)]:
+                if since == started.at:
+                    running[started.node].append((since, until, started))
+    for node, times in ends.items():
+        for end in times:
+            limit = _awake(history, node, end)
+            for since, until, started in running[node]:
+                if since < end and until > limit:
+                    what = f"the lease of {node} ended at {end:.3f}, and it runs until {until:.3f}"
+                    yield Violation("one-instance", "I7", what, started)
+
+
+def _lease_ends(history: History) -> dict[str, list[float]]:
+    ends: dict[str, list[float]] = defaultdict(list)
+    current: dict[str, float] = {}
+    for leased in history.of(Leased):
+        if current.get(leased.node, inf) < leased.at:
+            ends[leased.node].append(current[leased.node])
+        current[leased.node] = leased.until
+    last = history.records[-1].at if history.records else 0.0
+    for node, until in current.items():
+        if until < last:
+            ends[node].append(until)
+    return ends
+
+
+def _awake(history: History, node: str, end: float) -> float:
+    """By when a node has to have stopped what it runs: at the end of its lease, or a moment after it wakes."""
+    paused: float | None = None
+    for record in history.records:
+        if isinstance(record, Paused) and record.node == node and paused is None:
+            paused = record.at
+        elif isinstance(record, Resumed) and record.node == node and paused is not None:
+            if paused <= end <= record.at:
+                return record.at + WAKING_SECONDS
+            paused = None
+    return inf if paused is not None and paused <= end else end
+
+
+def _effects(history: History) -> Iterator[Violation]:
+    claimed: dict[tuple[str, int], Claimed] = {}
+    movers: dict[tuple[str, int, int], str] = {}
+    done: dict[tuple[str, str], Effect] = {}
+    for record in history.records:
+        if isinstance(record, Claimed):
+            claimed[record.what, record.number] = record
+            continue
+        if isinstance(record, Moved):
+            name, number = record.consumer, record.shard
+        elif isinstance(record, Effect):
+            name, number = record.name, record.number
+            first = done.setdefault((name, record.id), record)
+            if first is not record:
+                yield Violation("one-instance", "I7", f"{first.node} did {record.id!r} before", record)
+        else:
+            continue
+        holder = claimed.get((name, number))
+        if holder is not None and record.epoch < holder.epoch:
+            what = f"{holder.node} had claimed epoch {holder.epoch} before"
+            yield Violation("one-instance", "I7", what, record)
+        mover = movers.setdefault((name, number, record.epoch), record.node)
+        if mover != record.node:
+            yield Violation("one-instance", "I7", f"{mover} has epoch {record.epoch}, too", record)
