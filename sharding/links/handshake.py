@@ -160,6 +160,9 @@ class AcceptorHandshake:
             raise self._no(Refusal.OTHER_CLUSTER, hello)
         if self._me is None:
             raise self._no(Refusal.NOT_INTRODUCED, hello)
+        if wanted.node == self._me.node and wanted.incarnation > self._me.incarnation:
+            # We are joining anew: the store has answered, and that is on its way. Who wants us may know before we do.
+            raise self._no(Refusal.NOT_INTRODUCED, hello)
         if wanted != self._me:
             raise self._no(Refusal.OTHER_INCARNATION, hello)
         self._hello = hello

@@ -48,7 +48,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     ("wrong", "reason"),
     [
         ({"cluster": "trains"}, Refusal.OTHER_CLUSTER),
-        ({"wanted": ("a", 9)}, Refusal.OTHER_INCARNATION),
+        ({"wanted": ("a", 0)}, Refusal.OTHER_INCARNATION),
+        ({"wanted": ("a", 9)}, Refusal.NOT_INTRODUCED),  # which it may be about to become: no evidence that it is dead
         ({"wanted": ("z", 1)}, Refusal.OTHER_INCARNATION),
     ],
 )

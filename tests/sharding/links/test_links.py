@@ -82,7 +82,7 @@ async def test_a_killed_peer_is_lost_and_dead_within_the_next_dial() -> None:
 
 async def test_another_incarnation_at_the_address_is_dead() -> None:
     async with two_nodes() as (a, b):
-        link = a.links.to(b.peer._replace(incarnation=9))
+        link = a.links.to(b.peer._replace(incarnation=1))
         await a.heard.until(dead=1)
         assert a.heard.told[:2] == [
             ("lost", link, 1),
