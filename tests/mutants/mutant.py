@@ -1,0 +1,61 @@
+"""A mutant: one deliberate fault in the real code, put in while a simulation runs and taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.simulation.ready import Order
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """See above.
+
+    Attributes:
+        name: what is wrong with it.
+        promise: which promise it breaks; only a violation of that counts as found.
+        patch: puts the fault in.
+        bound: the number of seeds within which it has to be found.
+        play: in which scenario.
+        order: see `Order`.
+    """
+
+    name: str
+    promise: str
+    patch: Patch
+    bound: int
+    play: str = "faults"
+    order: Order = Order.ANY
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The code has the fault while the block runs."""
+        with pytest.MonkeyPatch.context() as patches:
+            self.patch(patches)
+            yield
+
+
+def replaced(owner: Any, name: str, changed: Callable[..., Any]) -> Patch:
+    """A patch that puts `changed(original)` in the place of an attribute."""
+
+    def patch(patches: pytest.MonkeyPatch) -> None:
+        patches.setattr(owner, name, changed(getattr(owner, name)))
+
+    return patch
+
+
+def both(*some: Patch) -> Patch:
+    """Several patches as one."""
+
+    def patch(patches: pytest.MonkeyPatch) -> None:
+        for one in some:
+            one(patches)
+
+    return patch
