@@ -20,11 +20,10 @@ async def under_faults(
         plan = draw_plan(world.loop.random("faults"), Scene(run.first, lease=LEASE, seconds=seconds))
     await world.start(*run.first)
     load = [world.loop.create_task(run.load(world, caller)) for caller in range(1, 5)]
-    projecting = world.loop.create_task(run.projecting.keep(world))
     await world.play(plan)
     run.log(Healed(world.loop.now, HEALTHY_WITHIN))
     await run.settled(world)
-    await _end(run, world, load, projecting)
+    await _end(run, world, load)
 
 
 async def planned_moves(run: ClusterRun, world: RecordedWorld) -> None:
@@ -33,7 +32,6 @@ async def planned_moves(run: ClusterRun, world: RecordedWorld) -> None:
     await world.start(*run.first)
     run.log(Calm(world.loop.now))
     load = [world.loop.create_task(run.load(world, caller, pace=25.0)) for caller in range(1, 5)]
-    projecting = world.loop.create_task(run.projecting.keep(world))
     for _ in range(4):
         if draws.random() < 0.4:
             await run.level(world)
@@ -48,16 +46,13 @@ async def planned_moves(run: ClusterRun, world: RecordedWorld) -> None:
             world.crash(name)
     await run.level(world)
     await asyncio.sleep(1)
-    await _end(run, world, load, projecting)
+    await _end(run, world, load)
 
 
-async def _end(
-    run: ClusterRun, world: RecordedWorld, load: list[asyncio.Task[None]], projecting: asyncio.Task[None]
-) -> None:
+async def _end(run: ClusterRun, world: RecordedWorld, load: list[asyncio.Task[None]]) -> None:
     run.enough = True
     await asyncio.gather(*load)
     await run.projecting.catch_up(world)
-    await projecting
     await run.stop_all(world)
 
 

@@ -39,7 +39,7 @@ from tests.simulation.world import Ports
 KEYS = tuple(f"k{number}" for number in range(16))
 LEASE = 5.0
 HEALTHY_WITHIN = 30.0
-LEVEL_WITHIN = 10.0
+LEVEL_WITHIN = 20.0
 POLL_SECONDS = 0.2  # looking for other nodes' events ten times as often takes half of a run, and finds no more
 
 # what callers do: the command, what it is to the checker, how many events, how often
@@ -131,11 +131,13 @@ class ClusterRun:
         log.watch(ports, life)
 
         def on_owned(name: str, shard: int, epoch: int, owned: bool) -> None:
+            kind = "shard" if name == "notes" else "seat"  # a process's place, which is spread by another rule
+            log((Started if owned else Stopped)(log.now(), kind, name, shard, life, epoch))
+            if name != "notes":
+                return
             if owned:
-                log(Started(log.now(), "shard", name, shard, life, epoch))
                 self._owned[shard, epoch] = life
             else:
-                log(Stopped(log.now(), "shard", name, shard, life, epoch))
                 self._owned.pop((shard, epoch), None)
 
         node = ClusterNode(
@@ -159,6 +161,7 @@ class ClusterRun:
         await node.start()
         notes = await node.deploy(Notes)
         node.journal(Notes)._arrivals._poll_seconds = POLL_SECONDS
+        await self.projecting.begin(node)
         return Running(node, notes, life)
 
     # --- callers
@@ -225,13 +228,13 @@ class ClusterRun:
         """Wait, not for ever, until every shard has one owner, and nobody too many: the checker is asked then."""
         end = world.loop.now + within
         while world.loop.now < end:
-            if self._is_level(world):
+            if self._is_level(world) and self.projecting.all_run(_lives(world)):
                 break
             await asyncio.sleep(0.1)
-        self.log(Settled(world.loop.now, tuple(running.life for running in world.running.values())))
+        self.log(Settled(world.loop.now, tuple(_lives(world))))
 
     def _is_level(self, world: RecordedWorld) -> bool:
-        lives = {running.life for running in world.running.values()}
+        lives = _lives(world)
         owners = {shard: life for (shard, _), life in sorted(self._owned.items()) if life in lives}
         counts = Tally(owners.values())
         mean = SHARDS / len(lives)
@@ -248,6 +251,10 @@ class ClusterRun:
         for name in list(world.running):
             await self.stop(world, name)
         await asyncio.sleep(6)  # longer than anybody waits for the store
+
+
+def _lives(world: RecordedWorld) -> list[str]:
+    return [running.life for running in world.running.values()]
 
 
 def _answer(answer: str, name: str) -> tuple[Value, int | None]:

@@ -8,6 +8,7 @@ from typing import Any
 from aecorpy.behaviour import Behaviour
 from aecorpy.errors import RecoveryFailed
 from aecorpy.recovery import Recovery
+from aecorpy.snapshots import Snapshots
 from journal.codec import PayloadCodec
 from journal.events import EventJournal
 from tests.checker.records import Event, Record, Row, State
@@ -44,11 +45,12 @@ async def _states(world: RecordedWorld, key: str) -> AsyncIterator[State]:
         notebook = codec.decode(kept.type_name, kept.version, kept.payload)
         yield State(world.loop.now, "snapshot", key, kept.seq_nr, notebook.value)
     try:
-        state, seq_nr = await Recovery(behaviour, EventJournal(store, behaviour.events), snapshots).state_of(key)
+        kept_states = Snapshots(behaviour, snapshots)
+        found = await Recovery(behaviour, EventJournal(store, behaviour.events), kept_states).state_of(key)
     except RecoveryFailed as error:
         yield State(world.loop.now, f"recovery: {error}", key, 0, "none")
     else:
-        yield State(world.loop.now, "recovery", key, seq_nr, None if state is None else state.value)
+        yield State(world.loop.now, "recovery", key, found.seq_nr, None if found.state is None else found.state.value)
 
 
 async def _rows(world: RecordedWorld, projecting: Projecting) -> AsyncIterator[Row]:

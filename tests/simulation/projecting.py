@@ -1,44 +1,41 @@
-"""Projections on a simulated cluster: each runs on one node at a time, moves, and is started again where it failed."""
+"""What runs over a simulated cluster besides entities: two projections, and processes that do things once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from aecorpy import AecorError, EntityEvent, Versioned
+from aecorpy import ClusterNode, EntityEvent, Retry, Versioned
+from aecorpy.processing.process import Process, ProcessContext
+from aecorpy.processing.worker import Patience
 from aecorpy.projection import Projection
-from journal.errors import JournalError
-from tests.checker.records import CaughtUp, Shown
-from tests.simulation.errors import NodeCrashed
+from tests.checker.records import CaughtUp, Shown, Started, Stopped
 from tests.simulation.nodes import current_node
 from tests.simulation.notes import SHARDS, Copies, Line, Lines, Noted
-from tests.simulation.recording import Log, RecordedWorld
-
-if TYPE_CHECKING:
-    from aecorpy.deployment import ProjectionHandle
+from tests.simulation.recording import TICKS, Log, RecordedWorld
 
 LINES, COPIES = "Lines", "Copies"
-CAUGHT_UP_WITHIN = 15.0
-LONGEST_STAY = 12.0
+PROCESSES = {LINES: 4, COPIES: 3, TICKS: 5}
+CAUGHT_UP_WITHIN = 30.0
+PATIENCE = Patience(pauses=Retry(0.2, 3.0), stop_seconds=2.0)
 
 
 class Projecting:
-    """The two projections of a run.
+    """The projections and processes of a run; every node may run all of them.
 
     Args:
-        log: where it is recorded what they are shown.
+        log: where it is recorded what they are shown, and when they run.
 
     Attributes:
         copies: what is kept outside the database.
-        enough: no more is started.
     """
 
     def __init__(self, log: Log) -> None:
         self.copies: dict[str, Versioned[Line]] = {}
-        self.enough = False
         self._log = log
         self._made: dict[str, Callable[[], Projection[Any]]] = {LINES: Lines, COPIES: self._new_copies}
+        self._running: dict[tuple[int, int], str] = {}
 
     def _new_copies(self) -> Copies:
         def shown(event: EntityEvent[Noted]) -> None:
@@ -47,31 +44,31 @@ class Projecting:
 
         return Copies(self.copies, shown)
 
-    async def keep(self, world: RecordedWorld) -> None:
-        """Keep both running until it is enough."""
-        await asyncio.gather(*[self._keep(world, name) for name in self._made])
+    async def begin(self, node: ClusterNode) -> None:
+        """Let a node run its part of everything."""
+        for name, make in self._made.items():
+            await node.distribute(name, make(), processes=PROCESSES[name], patience=PATIENCE)
+        ticks = [Process.of(f"tick-{number}", self._tick) for number in range(PROCESSES[TICKS])]
+        await node.processing.start(TICKS, ticks, patient=False, patience=PATIENCE)
 
-    async def _keep(self, world: RecordedWorld, name: str) -> None:
-        draws = world.loop.random(f"projecting {name}")
-        while not self.enough:
-            await asyncio.sleep(0.2)
-            if world.running:
-                where = draws.choice(sorted(world.running))
-                await self._stay(world, where, name, draws.uniform(1, LONGEST_STAY), in_order=draws.random() < 0.5)
-
-    async def _stay(self, world: RecordedWorld, where: str, name: str, seconds: float, *, in_order: bool) -> None:
-        """Run it on a node for a while, and then stop it, or leave it alone: the next one has to fence it."""
-        running, end = world.running[where], world.loop.now + seconds
+    async def _tick(self, context: ProcessContext) -> None:
+        life = str(current_node())
+        place = ("process", TICKS, context.number, life, context.epoch)
+        self._log(Started(self._log.now(), *place))
+        self._running[context.number, context.epoch] = life
         try:
-            handle: ProjectionHandle = await world.on(where, running.node.distribute(name, self._made[name]()))
-            while world.loop.now < end and not self.enough:
-                if handle.ended or world.running.get(where) is not running:
-                    return
-                await asyncio.sleep(0.1)
-            if in_order and world.running.get(where) is running:
-                await world.on(where, handle.stop())
-        except (NodeCrashed, AecorError, JournalError) as error:
-            world.trace.say(f"{name}: {error!r}", where)
+            while True:
+                await asyncio.sleep(0.4)
+                async with context.transaction(cursor=context.cursor + 1):
+                    pass
+        finally:
+            self._running.pop((context.number, context.epoch), None)
+            self._log(Stopped(self._log.now(), *place))
+
+    def all_run(self, lives: Sequence[str]) -> bool:
+        """Whether each of the processes runs on one of these nodes."""
+        running = {number for (number, _), life in self._running.items() if life in lives}
+        return len(running) == PROCESSES[TICKS]
 
     async def catch_up(self, world: RecordedWorld) -> None:
         """Wait until both have taken in what is in the journal, but not for ever: the checker is asked then."""
@@ -89,4 +86,3 @@ class Projecting:
             await asyncio.sleep(0.2)
         for name in self._made:
             self._log(CaughtUp(world.loop.now, name))
-        self.enough = True

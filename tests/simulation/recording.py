@@ -10,9 +10,11 @@ from journal.contract import Database, JournalStore, OffsetStore, Transaction
 from journal.records import Append, Appended, OffsetMove
 from sharding.store.contract import ClusterStore
 from sharding.store.records import DOWN
-from tests.checker.records import Buried, Claimed, Crashed, Leased, Moved, Paused, Record, Resumed
+from tests.checker.records import Buried, Claimed, Crashed, Effect, Leased, Moved, Paused, Record, Resumed
 from tests.simulation.nodes import Node
 from tests.simulation.world import Ports, World
+
+TICKS = "ticks"  # the deployment whose processes move nothing but their cursors, each time to do something once
 
 
 class Log:
@@ -138,7 +140,10 @@ class _Transaction(_Passing):
 
 def _record_moves(log: Log, life: str, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
     for tag, before, after in moves:
-        log(Moved(log.now(), consumer, _shard(tag), before, after, epoch, life))
+        if consumer == TICKS:
+            log(Effect(log.now(), consumer, _shard(tag), life, epoch, f"{tag} {after}"))
+        else:
+            log(Moved(log.now(), consumer, _shard(tag), before, after, epoch, life))
 
 
 def _shard(tag: str) -> int:

@@ -38,9 +38,8 @@ def test_another_seed_gives_another_run() -> None:
 
 def test_a_run_has_records_of_every_kind_that_its_checks_need() -> None:
     kinds = {type(record) for record in faulty(7)[0].records} | {type(record) for record in moving(7)[0].records}
-    of_the_future = {records.Effect}  # processes that are not projections
     of_faults = {records.Buried, records.Leftover, records.Paused, records.Resumed}
-    assert kinds | of_the_future | of_faults == set(get_args(records.Record))
+    assert kinds | of_faults == set(get_args(records.Record))
 
 
 def test_a_node_that_joins_anew_is_not_taken_for_dead_by_who_hears_of_it_first() -> None:
