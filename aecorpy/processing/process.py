@@ -14,6 +14,7 @@ nothing, however late it notices.
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ from journal.contract import Database, Transaction
 from journal.records import OffsetMove
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class ProcessContext:
@@ -134,6 +137,7 @@ class TaskProcess(RunningProcess):
             await asyncio.shield(self._task)
         except asyncio.CancelledError:
             if not self._task.done():  # it is we who are to stop waiting
+                self._task.add_done_callback(self._ended_unwatched)
                 self._task.cancel()
                 await asyncio.wait([self._task])
                 raise
@@ -146,6 +150,10 @@ class TaskProcess(RunningProcess):
 
     def _cancel(self) -> None:
         self._task.cancel()
+
+    def _ended_unwatched(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _log.warning("%s failed while it was being cancelled: %s", task.get_name(), task.exception())
 
 
 class _FunctionProcess(Process):

@@ -31,7 +31,7 @@ from tests.simulation.ending import final_records
 from tests.simulation.errors import NodeCrashed
 from tests.simulation.nodes import current_node
 from tests.simulation.notes import SHARDS, Notes
-from tests.simulation.projecting import Projecting
+from tests.simulation.projecting import PROCESSES, Projecting
 from tests.simulation.ready import Order
 from tests.simulation.recording import Log, RecordedWorld
 from tests.simulation.world import Ports
@@ -106,7 +106,7 @@ class ClusterRun:
         self.enough = False
         self._fresh = fresh
         self._numbers = 0
-        self._owned: dict[tuple[int, int], str] = {}
+        self._owned: dict[tuple[str, int, int], str] = {}
 
     def run(self, scenario: Scenario, *, order: Order = Order.ANY, **limits: Any) -> Ran:
         """Run `scenario(self, world)` and gather what is to be checked.
@@ -133,12 +133,10 @@ class ClusterRun:
         def on_owned(name: str, shard: int, epoch: int, owned: bool) -> None:
             kind = "shard" if name == "notes" else "seat"  # a process's place, which is spread by another rule
             log((Started if owned else Stopped)(log.now(), kind, name, shard, life, epoch))
-            if name != "notes":
-                return
             if owned:
-                self._owned[shard, epoch] = life
+                self._owned[name, shard, epoch] = life
             else:
-                self._owned.pop((shard, epoch), None)
+                self._owned.pop((name, shard, epoch), None)
 
         node = ClusterNode(
             "sim",
@@ -235,10 +233,11 @@ class ClusterRun:
 
     def _is_level(self, world: RecordedWorld) -> bool:
         lives = _lives(world)
-        owners = {shard: life for (shard, _), life in sorted(self._owned.items()) if life in lives}
+        places = {(name, shard): life for (name, shard, _), life in sorted(self._owned.items()) if life in lives}
+        owners = {shard: life for (name, shard), life in places.items() if name == "notes"}
         counts = Tally(owners.values())
         mean = SHARDS / len(lives)
-        return len(owners) == SHARDS and all(abs(counts[life] - mean) <= mean * 0.1 + 1 for life in lives)
+        return len(places) == SHARDS + sum(PROCESSES.values()) and all(abs(counts[life] - mean) <= mean * 0.1 + 1 for life in lives)
 
     async def stop(self, world: RecordedWorld, name: str) -> None:
         """Stop a node in order."""
