@@ -134,13 +134,14 @@ class TaskProcess(RunningProcess):
     async def watch_termination(self) -> None:
         """See `RunningProcess.watch_termination`."""
         try:
-            await asyncio.shield(self._task)
+            await asyncio.wait([self._task])
         except asyncio.CancelledError:
-            if not self._task.done():  # it is we who are to stop waiting
-                self._task.add_done_callback(self._ended_unwatched)
-                self._task.cancel()
-                await asyncio.wait([self._task])
-                raise
+            self._task.add_done_callback(self._ended_unwatched)
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            raise
+        if not self._task.cancelled():
+            self._task.result()
 
     async def shutdown(self) -> None:
         """See `RunningProcess.shutdown`."""

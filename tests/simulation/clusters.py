@@ -237,7 +237,9 @@ class ClusterRun:
         owners = {shard: life for (name, shard), life in places.items() if name == "notes"}
         counts = Tally(owners.values())
         mean = SHARDS / len(lives)
-        return len(places) == SHARDS + sum(PROCESSES.values()) and all(abs(counts[life] - mean) <= mean * 0.1 + 1 for life in lives)
+        return len(places) == SHARDS + sum(PROCESSES.values()) and all(
+            abs(counts[life] - mean) <= mean * 0.1 + 1 for life in lives
+        )
 
     async def stop(self, world: RecordedWorld, name: str) -> None:
         """Stop a node in order."""
