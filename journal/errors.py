@@ -101,6 +101,14 @@ class SchemaMismatch(JournalError):
     """The database's schema and this program do not fit each other. The message says which is older."""
 
 
+class NoSuchDatabase(JournalError):
+    """There is no database of this package where one was to be opened without creating anything."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"{where}: no journal there: check the URL")
+        self.where = where
+
+
 class InvalidName(JournalError, ValueError):
     """A journal, table or column name, or an entity key, is not one that this package accepts."""
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Self
 
 from journal.contract import Database
-from journal.errors import SchemaMismatch
+from journal.errors import NoSuchDatabase, SchemaMismatch
 from journal.postgres.address import Address
 from journal.postgres.blocks import lent_link, open_transaction
 from journal.postgres.connections import Connections
@@ -42,23 +42,25 @@ class PostgresDatabase(Database):
         self._dead_letters = PostgresDeadLetters(schema.name, pools.others)
 
     @classmethod
-    async def open(cls, url: str, **options: Any) -> Self:
+    async def open(cls, url: str, *, create: bool = True, **options: Any) -> Self:
         """Connect, and create or upgrade the tables of this package where they are missing or older.
 
         Args:
             url: `postgresql://user:password@host:port/database`.
+            create: make and upgrade what is missing; otherwise nothing is written.
             options: see `PostgresOptions`.
 
         Raises:
             InvalidUrl: the URL cannot be read.
             Unavailable: the server cannot be reached, or lets this user not in. Names host and port, no password.
-            SchemaMismatch: the tables belong to a newer program, or are older and `migrate` is False.
+            NoSuchDatabase: the tables are not there, and `create` is false.
+            SchemaMismatch: the tables belong to a newer program, or are older and may not be changed.
             TypeError, ValueError: an option that does not exist, or makes no sense.
         """
         address, chosen = Address(url), PostgresOptions(**options)
         pools = Pools(address, chosen)
         try:
-            schema = await connected(pools, chosen)
+            schema = await connected(pools, chosen, create=create)
         except BaseException:
             await pools.close(0)
             raise
@@ -169,10 +171,11 @@ class Pools:
         await asyncio.gather(self.appending.close(within), self.others.close(within))
 
 
-async def connected(pools: Pools, options: PostgresOptions) -> Schema:
-    """Reach the server, look at its settings, and bring the tables to this program's version.
+async def connected(pools: Pools, options: PostgresOptions, *, create: bool) -> Schema:
+    """Reach the server, look at its settings, and bring the tables to this program's version, or check that they are.
 
     Raises:
+        NoSuchDatabase: there are no tables of ours, and `create` is false.
         Unavailable: it cannot be reached.
         SchemaMismatch: the tables, or the server, do not fit this program.
     """
@@ -181,6 +184,8 @@ async def connected(pools: Pools, options: PostgresOptions) -> Schema:
         name = options.schema or link.greeting["schema"]
     if name is None:
         raise SchemaMismatch(f"PostgreSQL at {pools.others.where}: the role's search_path names no schema that exists")
-    schema = Schema(pools.others, name, migrate=options.migrate)
+    schema = Schema(pools.others, name, migrate=create and options.migrate)
+    if not (create or await schema.is_there()):
+        raise NoSuchDatabase(f"PostgreSQL at {pools.others.where}, schema {name!r}")
     await schema.ensure()
     return schema

@@ -36,6 +36,15 @@ class Schema:
         self._connections = connections
         self._migrate = migrate
 
+    async def is_there(self) -> bool:
+        """Whether there is anything of ours, of whatever version.
+
+        Raises:
+            SchemaMismatch: it is newer than this program.
+        """
+        async with lent_link(self._connections) as link:
+            return await stored_version(link, self.name) > 0
+
     async def ensure(self) -> None:
         """Bring the schema to this program's version, or check that it has it.
 
@@ -113,7 +122,9 @@ class Schema:
 
     def _check_may_change(self, what: str) -> None:
         if not self._migrate:
-            raise SchemaMismatch(f"PostgreSQL at {self._connections.where}: {what}, and migrate=False: {_HINT}")
+            raise SchemaMismatch(
+                f"PostgreSQL at {self._connections.where}: {what}, and may not be changed here (migrate=False or create=False): {_HINT}"
+            )
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[Link]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import quote
 
 from journal.errors import Unavailable
 from journal.sqlite.failures import at_commit, primary_code
@@ -54,6 +55,14 @@ class SqliteFile:
         connection.execute(f"PRAGMA busy_timeout = {round(self.busy_timeout * 1000)}")  # for a log that is recovered
         connection.execute("PRAGMA query_only = ON")
         return connection
+
+    def connect_to_look(self) -> sqlite3.Connection:
+        """Open a connection to a file that may be anybody's, and leave that as it is.
+
+        Raises:
+            sqlite3.Error: it cannot be opened.
+        """
+        return sqlite3.connect(f"file:{quote(self.path)}?mode=ro", uri=True, timeout=self.busy_timeout)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")

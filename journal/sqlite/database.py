@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +22,7 @@ from journal.sqlite.connection import SqliteFile
 from journal.sqlite.events import SqliteJournal, SqliteSnapshots, time_of
 from journal.sqlite.notes import SqliteNotes
 from journal.sqlite.offsets import SqliteDeadLetters, SqliteOffsets
-from journal.sqlite.schema import migrations, upgrade
+from journal.sqlite.schema import check_is_there, migrations, upgrade
 from journal.sqlite.statements import SQL, script, statements
 from journal.sqlite.tables import Table, stored, table_of
 from journal.sqlite.transaction import SqliteTransaction
@@ -48,6 +49,7 @@ class SqliteDatabase(Database):
         cls,
         url: str,
         *,
+        create: bool = True,
         busy_timeout: float = 5.0,
         transaction_limit: float = 30.0,
         readers: int = 4,
@@ -57,6 +59,7 @@ class SqliteDatabase(Database):
 
         Args:
             url: `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`.
+            create: make and upgrade what is missing; otherwise opening it writes nothing.
             busy_timeout: seconds to wait for other processes that write; then a write is `Unavailable`.
             transaction_limit: seconds after which an open transaction block is rolled back, so that others can write.
             readers: the most threads that read.
@@ -64,10 +67,14 @@ class SqliteDatabase(Database):
 
         Raises:
             InvalidUrl: the URL has no path, or more than a path.
+            NoSuchDatabase: the file is not there, or is no journal, and `create` is false.
             Unavailable: the file cannot be opened.
-            SchemaMismatch: the file belongs to a newer version of this package.
+            SchemaMismatch: the file belongs to a newer version of this package; without `create`, to an older one as
+                well.
         """
         file = SqliteFile(file_path(url), busy_timeout)
+        if not create:
+            await asyncio.to_thread(check_is_there, file, migrations())
         access = Access(file, readers, transaction_limit, waiting_limit)
         try:
             await access.writer.submit(lambda connection: upgrade(connection, file, migrations()))

@@ -6,14 +6,17 @@ that is there, with its name for `{journal}`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
-from journal.errors import SchemaMismatch
+from journal.errors import NoSuchDatabase, SchemaMismatch, Unavailable
 from journal.sqlite.connection import SqliteFile
+from journal.sqlite.failures import primary_code
 from journal.sqlite.statements import SQL, script, statements
 
 
@@ -56,6 +59,31 @@ def upgrade(connection: sqlite3.Connection, file: SqliteFile, steps: Sequence[Mi
     """
     if _outdated(connection, file, len(steps)):
         file.in_transaction(connection, lambda inside: _apply(inside, file, steps))
+
+
+def check_is_there(file: SqliteFile, steps: Sequence[Migration]) -> None:
+    """Do nothing if the file has the version of the last of `steps`. Writes nothing, not even to another's file.
+
+    Raises:
+        NoSuchDatabase: there is no such file, or nothing of ours in it.
+        SchemaMismatch: it has another version.
+        Unavailable: it cannot be read.
+    """
+    where = f"SQLite file {file.path}"
+    if not os.path.isfile(file.path):
+        raise NoSuchDatabase(where)
+    try:
+        with closing(file.connect_to_look()) as connection:
+            (exists,) = connection.execute(statements("schema")["exists"]).fetchone()
+            outdated = bool(exists) and _outdated(connection, file, len(steps))
+    except sqlite3.Error as error:
+        if primary_code(error) == sqlite3.SQLITE_NOTADB:
+            raise NoSuchDatabase(where) from error
+        raise Unavailable(f"{where} cannot be read: {error}") from error
+    if not exists:
+        raise NoSuchDatabase(where)
+    if outdated:
+        raise SchemaMismatch(f"{where} is older than this program: the first node that opens it upgrades it")
 
 
 def _outdated(connection: sqlite3.Connection, file: SqliteFile, newest: int) -> bool:
