@@ -282,6 +282,16 @@ class Transaction(ABC):
         """
 
     @abstractmethod
+    async def forget_letters(self, consumer: str, tag: str, after: int) -> int:
+        """Delete the dead letters of a tag's events behind offset `after` when this transaction commits.
+
+        For a consumer that is set back to `after` in the same transaction: it will meet these events again.
+
+        Returns:
+            how many there are.
+        """
+
+    @abstractmethod
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """The rows of `keys` (those that exist), values in the order of the table's columns."""
 

@@ -122,6 +122,13 @@ class MemoryDeadLetters(DeadLetterStore):
         changed[place] = None
         return found is not None
 
+    def forget(self, consumer: str, tag: str, after: int, changed: Letters) -> int:
+        """Put to `changed` that the letters of a tag behind `after` are settled; how many that are."""
+        there = [place for place, letter in {**self._letters, **changed}.items() if letter is not None]
+        gone = [place for place in there if place[:2] == (consumer, tag) and place[2] > after]
+        changed.update(dict.fromkeys(gone))
+        return len(gone)
+
     def keep(self, changed: Letters, recorded_at: datetime) -> None:
         """Keep what was set aside, and delete what was settled."""
         for place, letter in changed.items():

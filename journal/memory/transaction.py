@@ -99,6 +99,11 @@ class MemoryTransaction(Transaction):
         self._check()
         return self._letters.settle((consumer, tag, offset), self._settled)
 
+    async def forget_letters(self, consumer: str, tag: str, after: int) -> int:
+        """See `Transaction.forget_letters`."""
+        self._check()
+        return self._letters.forget(consumer, tag, after, self._settled)
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> Rows:
         """See `Transaction.get_rows`."""
         self._check()

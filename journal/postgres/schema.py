@@ -122,9 +122,8 @@ class Schema:
 
     def _check_may_change(self, what: str) -> None:
         if not self._migrate:
-            raise SchemaMismatch(
-                f"PostgreSQL at {self._connections.where}: {what}, and may not be changed here (migrate=False or create=False): {_HINT}"
-            )
+            where, why = f"PostgreSQL at {self._connections.where}", "(migrate=False or create=False)"
+            raise SchemaMismatch(f"{where}: {what}, and may not be changed here {why}: {_HINT}")
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[Link]:

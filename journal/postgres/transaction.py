@@ -86,6 +86,11 @@ class PostgresTransaction(Transaction):
         sql = statement("dead_letter_settle", self._schema)
         return bool(await self._run(self._checked_link.fetch(sql, consumer, tag, offset)))
 
+    async def forget_letters(self, consumer: str, tag: str, after: int) -> int:
+        """See `Transaction.forget_letters`."""
+        sql = statement("dead_letters_forget", self._schema)
+        return len(await self._run(self._checked_link.fetch(sql, consumer, tag, after)))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""
         sql, place = self._views.get(table)

@@ -100,6 +100,11 @@ def settle(connection: sqlite3.Connection, place: tuple[str, str, int]) -> bool:
     return _changed(connection, "settle", place)
 
 
+def forget_letters(connection: sqlite3.Connection, consumer: str, tag: str, after: int) -> int:
+    """Delete the dead letters of a tag behind `after` within the open transaction; how many there were."""
+    return len(connection.execute(_SQL["forget_letters"], (consumer, tag, after)).fetchall())
+
+
 _SQL = statements("offsets")
 
 

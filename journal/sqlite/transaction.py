@@ -146,6 +146,10 @@ class SqliteTransaction(Transaction):
         """See `Transaction.settle_letter`."""
         return await self._run(partial(offset_rows.settle, place=(consumer, tag, offset)))
 
+    async def forget_letters(self, consumer: str, tag: str, after: int) -> int:
+        """See `Transaction.forget_letters`."""
+        return await self._run(partial(offset_rows.forget_letters, consumer=consumer, tag=tag, after=after))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""
         sql, place = table_of(table), column_place(table, table.key)

@@ -179,3 +179,23 @@ async def test_skipping_an_event_is_a_letter_and_a_move_under_the_stored_epoch(d
         await transaction.move_offsets("view", [OffsetMove("b", row.offset, 1)], row.epoch)
     assert await listed(database) == [SECOND]
     assert (await database.offsets.read("view"))["b"].offset == 1
+
+
+async def test_a_consumer_that_is_set_back_forgets_the_letters_of_what_it_will_meet_again(database: Database) -> None:
+    letters = [replace(FIRST, offset=offset) for offset in (2, 3, 7)]
+    await set_aside(database, *letters, SECOND, OTHERS)
+    async with database.transaction() as transaction:
+        await transaction.set_aside(replace(FIRST, offset=9))
+        assert await transaction.forget_letters("view", "a", 2) == 3
+        assert await transaction.forget_letters("view", "a", 2) == 0
+        assert await transaction.forget_letters("view", "c", 0) == 0
+    assert await listed(database) == [letters[0], SECOND]
+    assert await listed(database, "other") == [OTHERS]
+
+
+async def test_forgotten_letters_come_back_with_the_block_s_failure(ready: Database) -> None:
+    with pytest.raises(Stop):
+        async with ready.transaction() as transaction:
+            assert await transaction.forget_letters("view", "a", 0) == 1
+            raise Stop
+    assert await listed(ready) == [FIRST, SECOND]

@@ -270,6 +270,9 @@ class _ServedTransaction(Transaction):
     async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
         return await self._session.call(lambda inner: inner.settle_letter(consumer, tag, offset))
 
+    async def forget_letters(self, consumer: str, tag: str, after: int) -> int:
+        return await self._session.call(lambda inner: inner.forget_letters(consumer, tag, after))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         copied = tuple(keys)
         return await self._session.call(lambda inner: inner.get_rows(table, copied))

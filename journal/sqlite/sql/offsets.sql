@@ -39,6 +39,10 @@ ON CONFLICT (consumer, tag, "offset") DO UPDATE SET
 -- Locks: the write lock. No row returned: there is no such letter.
 DELETE FROM aecorpy_dead_letter WHERE consumer = ? AND tag = ? AND "offset" = ? RETURNING "offset";
 
+-- name: forget_letters
+-- Locks: the write lock.
+DELETE FROM aecorpy_dead_letter WHERE consumer = ? AND tag = ? AND "offset" > ? RETURNING "offset";
+
 -- name: ask_again
 -- Locks: the write lock. No row returned: there is no such letter.
 UPDATE aecorpy_dead_letter SET asked = 1 WHERE consumer = ? AND tag = ? AND "offset" = ? RETURNING "offset";
