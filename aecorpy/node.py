@@ -21,6 +21,7 @@ from aecorpy.deployment import Deployment
 from aecorpy.entity import Entity
 from aecorpy.errors import AecorError, InvalidDefinition, NodeStopping, told_as_ours
 from aecorpy.hosts import EventsourcedHost, PlainHost, checked_actor
+from aecorpy.management import Management
 from aecorpy.processing.deployment import DistributedProcessing
 from aecorpy.processing.states import Registration
 from aecorpy.processing.worker import Patience
@@ -192,6 +193,15 @@ class ClusterNode:
         if self._processing is None:
             raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
         return self._processing
+
+    @property
+    def management(self) -> Management:
+        """Pausing, skipping, retrying, replaying what runs over the cluster, as `aecorpy projections` does.
+
+        Raises:
+            AecorError: the node is not started.
+        """
+        return Management(self.database)
 
     async def start(self) -> None:
         """Open the journal's database, join the cluster, and deploy `entities`.

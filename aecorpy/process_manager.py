@@ -82,10 +82,11 @@ class ProcessManager(Projection[E]):
             for stream in streams:
                 group.create_task(stream.run(rows))
         failed = [stream.error for stream in streams if stream.error is not None]
-        moves = [stream.move() for stream in streams if stream.done > stream.committed]
+        step = replace(step, letters=(), settled=()) if failed else step
+        moves = [stream.move() for stream in streams if stream.done > stream.committed or step.settled]
         if moves:
             async with database.transaction() as transaction:
-                await replace(step, moves=moves, letters=() if failed else step.letters).commit_in(transaction)
+                await replace(step, moves=moves).commit_in(transaction)
         if failed:
             raise min(failed, key=_urgency)
 

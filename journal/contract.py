@@ -136,8 +136,8 @@ class DeadLetterStore(ABC):
     """Events that projections set aside."""
 
     @abstractmethod
-    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
-        """What `consumer` set aside, by tag and offset, at most `limit`."""
+    async def list(self, consumer: str, limit: int = 1000, tag: str | None = None) -> list[DeadLetter]:
+        """What `consumer` set aside, on all tags or on one, by tag and offset, at most `limit`."""
 
     @abstractmethod
     async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:

@@ -362,8 +362,8 @@ class FaultyDeadLetters(DeadLetterStore):
         self.inner = inner
         self._faults = faults
 
-    async def list(self, consumer: str, limit: int = 1000) -> builtins.list[DeadLetter]:
-        return await self._faults.meet("letters_list", lambda: self.inner.list(consumer, limit))
+    async def list(self, consumer: str, limit: int = 1000, tag: str | None = None) -> builtins.list[DeadLetter]:
+        return await self._faults.meet("letters_list", lambda: self.inner.list(consumer, limit, tag))
 
     async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
         return await self._faults.meet("letters_ask_again", lambda: self.inner.ask_again(consumer, tag, offset))

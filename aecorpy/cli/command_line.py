@@ -8,6 +8,7 @@ import sys
 
 from aecorpy.cli.failures import Failure
 from aecorpy.cli.logs import log_to_stderr
+from aecorpy.cli.projections import add_projections
 from aecorpy.cli.serving import STOP_WITHIN, serve
 from aecorpy.cli.status import status
 from aecorpy.cli.supervising import supervise
@@ -56,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(
         commands.add_parser(
             "status", help="show a cluster", description="Show nodes and shards of a cluster. Changes nothing."
+        )
+    )
+    add_projections(
+        commands.add_parser(
+            "projections",
+            help="show and change what runs over a cluster",
+            description="Projections, process managers and other processes: show them, pause, resume, skip, replay.",
         )
     )
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from aecorpy.errors import InvalidDefinition
+from aecorpy.management.errors import InvalidPlace, NoSuchTag, NotAProjection, NotIdempotent
 from journal.errors import InvalidName, InvalidUrl, WrongShardCount
 from sharding.links import UnsafeSetting
 from sharding.store import InvalidClusterName, InvalidStoreUrl
@@ -13,8 +14,12 @@ HOPELESS = (
     InvalidClusterName,
     InvalidDefinition,
     InvalidName,
+    InvalidPlace,
     InvalidStoreUrl,
     InvalidUrl,
+    NoSuchTag,
+    NotAProjection,
+    NotIdempotent,
     UnsafeSetting,
     WrongShardCount,
 )  # no later attempt of the same program can go better

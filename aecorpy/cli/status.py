@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from aecorpy.cli.failures import Failure, described
 from aecorpy.cli.looking import ClusterSeen, NodeSeen, TypeSeen, look
-from aecorpy.cli.wishes import end_wish
+from aecorpy.cli.showing import table, watch, write
 from sharding.store import (
     ClusterStore,
     ClusterStoreError,
@@ -20,8 +20,6 @@ from sharding.store import (
     open_cluster_store,
 )
 
-SECONDS_BETWEEN = 1.0
-CLEAR = "\033[H\033[2J\033[3J"
 MOST_NUMBERS = 12
 NODE_HEAD = ("NODE", "INCARNATION", "ADDRESS", "STATE", "LEASE LEFT", "WEIGHT", "SHARDS", "ROLES")
 TYPE_HEAD = ("TYPE", "KIND", "SHARDS", "PER NODE", "HIGHEST EPOCH", "WITHOUT OWNER", "MOVING")
@@ -47,7 +45,7 @@ def status(options: argparse.Namespace) -> int:
 async def _once(options: argparse.Namespace) -> int:
     store = await open_cluster_store(options.store, options.cluster, create=False)
     try:
-        _write(_text(await look(store), as_json=options.json))
+        write(_text(await look(store), as_json=options.json))
     finally:
         await store.close()
     return 0
@@ -55,16 +53,11 @@ async def _once(options: argparse.Namespace) -> int:
 
 async def _watch(options: argparse.Namespace) -> int:
     store = await open_cluster_store(options.store, options.cluster, create=False)
-    clears = sys.stdout.isatty() and not options.json
     try:
-        with end_wish() as wish:
-            while True:
-                text = await _text_or_trouble(store, as_json=options.json)
-                _write(f"{CLEAR}{text}" if clears else text)
-                if await wish.within(SECONDS_BETWEEN):
-                    return 0
+        await watch(lambda: _text_or_trouble(store, as_json=options.json), clears=not options.json)
     finally:
         await store.close()
+    return 0
 
 
 async def _text_or_trouble(store: ClusterStore, *, as_json: bool) -> str:
@@ -72,11 +65,6 @@ async def _text_or_trouble(store: ClusterStore, *, as_json: bool) -> str:
         return _text(await look(store), as_json=as_json)
     except StoreUnavailable as error:  # it may come back; whoever watches wants to see that
         return json.dumps({"error": str(error)}) if as_json else f"not now: {error}"
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def _text(seen: ClusterSeen, *, as_json: bool) -> str:
@@ -90,10 +78,10 @@ def lines(seen: ClusterSeen) -> Iterable[str]:
     holder = seen.coordinator or "nobody"
     yield f"cluster {seen.cluster}: {holder} coordinates, term {seen.term}"
     yield ""
-    yield from _table(NODE_HEAD, [_node_row(node, seen.types) for node in seen.nodes])
+    yield from table(NODE_HEAD, [_node_row(node, seen.types) for node in seen.nodes])
     if seen.types:
         yield ""
-        yield from _table(TYPE_HEAD, [_type_row(one) for one in seen.types])
+        yield from table(TYPE_HEAD, [_type_row(one) for one in seen.types])
 
 
 def _node_row(node: NodeSeen, types: Sequence[TypeSeen]) -> tuple[str, ...]:
@@ -130,9 +118,3 @@ def _numbers(shards: Sequence[int]) -> str:
         return "-"
     some = ",".join(map(str, shards[:MOST_NUMBERS]))
     return some if len(shards) <= MOST_NUMBERS else f"{some},… ({len(shards)})"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -28,13 +28,13 @@ SILENT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessSeen:
-    """A process: as its node said last, and how long ago that was in seconds; `paused` by management itself alone."""
+    """A process: as its node said last, how long ago that was in seconds, and what is wanted of it alone."""
 
     number: int
     name: str
     said: ProcessState | None
     age: float
-    paused: bool
+    control: Control
 
     @property
     def state(self) -> str:
@@ -86,12 +86,31 @@ class DeploymentSeen:
     @property
     def running(self) -> bool:
         """Whether all its processes run."""
-        return all(process.state == "running" for process in self.processes)
+        return self.running_processes == len(self.processes)
+
+    @property
+    def running_processes(self) -> int:
+        """How many of its processes run."""
+        return sum(process.state == "running" for process in self.processes)
+
+    @property
+    def state(self) -> str:
+        """`paused` by whoever, `failing`, `running`, or else `starting`: not all of its processes run."""
+        if self.control.paused:
+            return "paused"
+        if self.error is not None:
+            return "failing"
+        return "running" if self.running else "starting"
 
     @property
     def handled(self) -> int:
         """How many events it has handled in all, since the journal began."""
         return sum(tag.offset for tag in self.tags)
+
+    @property
+    def head(self) -> int:
+        """How many events there are."""
+        return sum(tag.head for tag in self.tags)
 
     @property
     def lag(self) -> int:
@@ -157,7 +176,7 @@ def _processes(
         key = process_key(registration.name, number)
         said = states.get(key)
         age = 0.0 if said is None or said.said_at is None else max(0.0, (now - said.said_at).total_seconds())
-        yield ProcessSeen(number, name, said, age, controls.get(key, Control()).paused)
+        yield ProcessSeen(number, name, said, age, controls.get(key, Control()))
 
 
 async def _tags(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from aecorpy.entity import Entity
-from aecorpy.errors import InvalidDefinition
+from aecorpy.errors import AecorError, InvalidDefinition
 from aecorpy.pauses import Retry
 from journal.contract import Database, Transaction
 from journal.events import EntityEvent
@@ -33,6 +33,14 @@ class SetAside:
 FailurePolicy: TypeAlias = Stop | Retry | SetAside
 
 
+class LetterGone(AecorError):
+    """A dead letter that was to be settled is there no more, so its event must not be handled once more."""
+
+    def __init__(self, consumer: str, tag: str, offset: int) -> None:
+        super().__init__(f"projection {consumer!r} has no dead letter of {tag} offset {offset} any more")
+        self.consumer, self.tag, self.offset = consumer, tag, offset
+
+
 @dataclass(frozen=True)
 class Step(Generic[E]):
     """Events to handle, in order within each tag, and what is to be committed with them.
@@ -43,6 +51,7 @@ class Step(Generic[E]):
         events: what to handle.
         moves: how far that brings each tag.
         letters: events among the moves that are set aside instead.
+        settled: tag and offset of events that were set aside before and are handled now.
     """
 
     consumer: str
@@ -50,16 +59,21 @@ class Step(Generic[E]):
     events: Sequence[EntityEvent[E]]
     moves: Sequence[OffsetMove]
     letters: Sequence[DeadLetter] = ()
+    settled: Sequence[tuple[str, int]] = ()
 
     async def commit_in(self, transaction: Transaction) -> None:
         """Let offsets and dead letters commit with `transaction`.
 
         Raises:
             Fenced: another runner has taken over; give the transaction up.
+            LetterGone: an event that was set aside has been seen to by somebody else; give it up, too.
         """
         await transaction.move_offsets(self.consumer, self.moves, self.epoch)
         for letter in self.letters:
             await transaction.set_aside(letter)
+        for tag, offset in self.settled:
+            if not await transaction.settle_letter(self.consumer, tag, offset):
+                raise LetterGone(self.consumer, tag, offset)
 
 
 class Projection(ABC, Generic[E]):

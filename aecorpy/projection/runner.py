@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from aecorpy.errors import AecorError, Fenced, JournalError, OutcomeUnknown, Unavailable
 from aecorpy.pauses import Retry
 from aecorpy.processing.process import HeldProcess
+from aecorpy.projection.asked import AskedLetters
 from aecorpy.projection.contract import Projection, SetAside, Step, Stop
 from journal.contract import Database
 from journal.events import EntityEvent, EventJournal
@@ -167,6 +168,10 @@ class ProjectionRunner(Generic[E]):
             self._claimed = epoch
         await self._reread()
         self._handled = 0
+        for tag in self._tags.values():
+            tag.held_until = 0.0  # whoever starts it anew wants it to be tried now
+        letters = AskedLetters(self.name, self._projection, self._journal, self._database)
+        await letters.handle(self._claimed, {str(tag.tag): tag.offset for tag in self._tags.values()})
 
     async def _reread(self) -> None:
         stored = await self._database.offsets.read(self.name)

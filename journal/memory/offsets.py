@@ -97,10 +97,11 @@ class MemoryDeadLetters(DeadLetterStore):
         self._turn = turn
         self._letters: dict[tuple[str, str, int], DeadLetter] = {}
 
-    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
+    async def list(self, consumer: str, limit: int = 1000, tag: str | None = None) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
         self._turn.check_open()
-        return [letter for place, letter in sorted(self._letters.items()) if place[0] == consumer][: max(limit, 0)]
+        letters = [letter for place, letter in sorted(self._letters.items()) if place[0] == consumer]
+        return [letter for letter in letters if tag is None or letter.tag == tag][: max(limit, 0)]
 
     async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
         """See `DeadLetterStore.ask_again`."""

@@ -60,10 +60,10 @@ class PostgresDeadLetters(DeadLetterStore):
         self._ask_again = statement("dead_letter_ask_again", schema)
         self._asked = statement("dead_letter_asked", schema)
 
-    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
+    async def list(self, consumer: str, limit: int = 1000, tag: str | None = None) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
         async with lent_link(self._connections) as link:
-            return [DeadLetter(*row) for row in await link.fetch(self._list, consumer, max(limit, 0))]
+            return [DeadLetter(*row) for row in await link.fetch(self._list, consumer, max(limit, 0), tag)]
 
     async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
         """See `DeadLetterStore.ask_again`."""

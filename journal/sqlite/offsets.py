@@ -42,9 +42,9 @@ class SqliteDeadLetters(DeadLetterStore):
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def list(self, consumer: str, limit: int = 1000) -> list[DeadLetter]:
+    async def list(self, consumer: str, limit: int = 1000, tag: str | None = None) -> list[DeadLetter]:
         """See `DeadLetterStore.list`."""
-        return await self._access.read(partial(_letters, name="letters", arguments=(consumer, max(limit, 0))))
+        return await self._access.read(partial(_letters, name="letters", arguments=(consumer, tag, max(limit, 0))))
 
     async def ask_again(self, consumer: str, tag: str, offset: int) -> bool:
         """See `DeadLetterStore.ask_again`."""

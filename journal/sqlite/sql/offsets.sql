@@ -50,7 +50,7 @@ UPDATE aecorpy_dead_letter SET asked = 1 WHERE consumer = ? AND tag = ? AND "off
 -- name: letters
 -- Locks: a read snapshot; waits for nobody.
 SELECT consumer, tag, "offset", key, seq_nr, type_name, error, recorded_at, by_whom, asked
-FROM aecorpy_dead_letter WHERE consumer = ? ORDER BY tag, "offset" LIMIT ?;
+FROM aecorpy_dead_letter WHERE consumer = ?1 AND (?2 IS NULL OR tag = ?2) ORDER BY tag, "offset" LIMIT ?3;
 
 -- name: asked
 -- Locks: a read snapshot; waits for nobody.
