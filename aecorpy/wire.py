@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ from aecorpy.behaviour import Behaviour
 from aecorpy.messages import Answer, Command, Refused
 from journal.codec import PayloadCodec
 from journal.errors import BadPayload, JournalError
-from journal.metadata import Cause
+from journal.metadata import Cause, Metadata
 
 _ANSWER, _REJECTION, _ERROR = range(3)
 _PLAIN: Final = (str, int, float, bool, bytes, type(None))
@@ -63,7 +65,10 @@ class CommandWire:
         cause = Cause.of(rest[0]) if rest else None
         spec = self._behaviour.commands.get(name)
         if spec is None:
-            raise BadPayload(f"{self._behaviour.name} has no command {name!r} on this node")
+            raise BadPayload(f"{self._behaviour.name} has no command {reprlib.repr(name)} on this node")
+        if math.isnan(left):
+            raise BadPayload(f"{self._behaviour.name}.{name}: its deadline is no number")
+        Metadata.decode(metadata)  # it is kept beside the events, and must be readable there
         kwargs = self._behaviour.arguments[name].decode(arguments)
         return Command(spec, (), kwargs, metadata, self._time() + left, cause)
 
@@ -184,9 +189,9 @@ def _packed(value: Any) -> bytes:
 
 def _parts(payload: bytes) -> list[Any]:
     try:
-        parts = msgpack.unpackb(payload, strict_map_key=False)
-    except Exception as error:  # msgpack raises many kinds, and all mean the same
-        raise BadPayload(f"bytes from another node cannot be read: {error!r}") from error
+        parts = msgpack.unpackb(payload, strict_map_key=False, max_ext_len=0)
+    except (ValueError, TypeError) as error:  # msgpack's own kinds among them, some of which hold all that was read
+        raise BadPayload(f"bytes from another node cannot be read: {type(error).__name__}") from None
     if not isinstance(parts, list) or not parts:
         raise _unreadable()
     return parts

@@ -96,8 +96,10 @@ class Metadata:
         """
         if not data:
             return NO_METADATA
+        if len(data) > MAX_METADATA_BYTES:
+            raise BadPayload(f"metadata has {len(data)} bytes, at most {MAX_METADATA_BYTES} are kept")
         try:
-            fields = msgpack.unpackb(data)
+            fields = msgpack.unpackb(data, max_ext_len=0)
             cause, answered = fields.get(_CAUSE), fields.get("p")
             found = cls(
                 fields.get("c"),
@@ -108,9 +110,9 @@ class Metadata:
                 None if answered is None else _answered(*answered),
             )
         except (ValueError, AttributeError, TypeError, msgpack.UnpackException) as error:
-            raise BadPayload(f"metadata cannot be read: {error}") from error
-        if not found._is_text():
-            raise BadPayload(f"metadata cannot be read: {found!r} holds something else than text")
+            raise BadPayload(f"metadata cannot be read: {str(error) or type(error).__name__}") from None
+        if not found._is_text():  # what it holds may be long, and is nobody's text: it is not repeated
+            raise BadPayload("metadata cannot be read: it holds something else than text")
         return found
 
     def _is_text(self) -> bool:

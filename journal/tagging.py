@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -10,6 +11,7 @@ from journal.errors import InvalidName
 from journal.records import checked_key, checked_name
 
 MAX_SHARDS = 100_000
+_SHARD = re.compile("[0-9]{1,6}")
 
 
 def stable_hash(key: str) -> int:
@@ -40,8 +42,8 @@ class EventTag:
             InvalidName: it is not a journal's name, a hyphen and a shard's number.
         """
         journal, hyphen, shard = text.rpartition("-")
-        if not hyphen or not shard.isdecimal():
-            raise InvalidName(f"tag {text!r}: expected NAME-SHARD, such as booking-7")
+        if not hyphen or not _SHARD.fullmatch(shard):
+            raise InvalidName(f"tag {text[:60]!r}: expected NAME-SHARD, such as booking-7")
         return cls(checked_name(journal), int(shard))
 
 

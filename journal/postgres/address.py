@@ -25,10 +25,12 @@ class Address:
             for host in hosts.split(","):
                 _check_port(host)
             self._query = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+            if "@" in parts.path + parts.query:  # what stands before it is the rest of a password
+                raise ValueError
         except ValueError:
             parts = None
         if parts is None or not url.startswith(("postgresql://", "postgres://")) or parts.fragment:
-            # A password with a bare '@', '/' or '#' ends up in any part of it, so none may be quoted.
+            # A password with a bare '@', '/', '?' or '#' ends up in any part of it, so none may be quoted.
             raise InvalidUrl(
                 "PostgreSQL URL: use postgresql://user:password@host:port/database, "
                 "with special characters in user and password percent-encoded"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import reprlib
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -172,15 +173,22 @@ def file_path(url: str) -> str:
     Raises:
         InvalidUrl: it names none, or more than a file.
     """
-    parts = urlsplit(url)
+    # What is none of ours may be another store's URL, with a password in it.
+    said = reprlib.repr(url) if url.startswith("sqlite:///") and "@" not in url else "this URL"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidUrl(
+            f"{said} cannot be read: use sqlite:///relative/path.db or sqlite:////absolute/path.db"
+        ) from None
     path = unquote(parts.path[1:])
     if parts.scheme != "sqlite" or parts.netloc or not path or path == ":memory:" or path.endswith("/"):
         raise InvalidUrl(
-            f"{url!r} names no SQLite file: use sqlite:///relative/path.db or sqlite:////absolute/path.db, "
+            f"{said} names no SQLite file: use sqlite:///relative/path.db or sqlite:////absolute/path.db, "
             "or memory: for a database without a file"
         )
     if parts.query or parts.fragment or "\0" in path:
-        raise InvalidUrl(f"{url!r}: a SQLite URL is a path and nothing else; write ? and # in a path as %3F and %23")
+        raise InvalidUrl(f"{said}: a SQLite URL is a path and nothing else; write ? and # in a path as %3F and %23")
     return os.path.abspath(path)
 
 

@@ -166,7 +166,7 @@ class OutgoingLink:
             connection.end("nobody listens there", dead=True)
         except TimeoutError:
             connection.end(f"no connection within {settings.connect_seconds} s")
-        except (OSError, ValueError) as error:  # ValueError: a host name that is none
+        except (OSError, ValueError, OverflowError) as error:  # a host or a port that can be none
             connection.end(f"no connection: {error}")
 
     def opened(self, connection: DialledConnection) -> None:

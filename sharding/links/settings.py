@@ -56,8 +56,8 @@ class LinkSettings:
     flush_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.cluster.encode()) <= MOST_NAME_BYTES:
-            raise UnsafeSetting("cluster", f"a name of 1 to {MOST_NAME_BYTES} bytes is needed")
+        if not _is_name(self.cluster):
+            raise UnsafeSetting("cluster", f"a name of 1 to {MOST_NAME_BYTES} bytes of UTF-8 is needed")
         if self.secret is not None and len(self.secret) < LEAST_SECRET_BYTES:
             raise UnsafeSetting("secret", f"it must have {LEAST_SECRET_BYTES} bytes or more, best 32 random ones")
         self._check_limits()
@@ -98,6 +98,13 @@ class LinkSettings:
                 f"listening on {host!r}, which other machines may reach, needs a secret (or server_tls and client_tls "
                 "with certificates for every node); without, listen on 127.0.0.1",
             )
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return 0 < len(name.encode()) <= MOST_NAME_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

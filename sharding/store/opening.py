@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 from urllib.parse import unquote, urlsplit
 
@@ -33,7 +34,7 @@ async def open_cluster_store(url: str, cluster: str, *, create: bool = True) -> 
             raise NoSuchCluster(cluster, "memory: is another one for each process")
         return MemoryClusterStore(cluster, clock=time.monotonic)
     if url.startswith("sqlite:"):
-        return await SqliteClusterStore.open(f"{_file_path(url)}-cluster", cluster, create=create)
+        return await SqliteClusterStore.open(f"{file_path(url)}-cluster", cluster, create=create)
     if url.startswith(("postgresql://", "postgres://")):
         from sharding.store.postgres import PostgresClusterStore  # not at the top: most programs need no asyncpg
 
@@ -43,13 +44,25 @@ async def open_cluster_store(url: str, cluster: str, *, create: bool = True) -> 
     )
 
 
-def _file_path(url: str) -> str:
-    parts = urlsplit(url)
+def file_path(url: str) -> str:
+    """The path of the file that a `sqlite:` URL names.
+
+    Raises:
+        InvalidStoreUrl: it names none, or more than a file.
+    """
+    # What is none of ours may be another store's URL, with a password in it.
+    said = reprlib.repr(url) if url.startswith("sqlite:///") and "@" not in url else "this URL"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidStoreUrl(
+            f"{said} cannot be read: use sqlite:///relative/path.db or sqlite:////absolute/path.db"
+        ) from None
     path = unquote(parts.path[1:])
     if parts.netloc or not path or path == ":memory:" or path.endswith("/"):
         raise InvalidStoreUrl(
-            f"{url!r} names no SQLite file: use sqlite:///relative/path.db or sqlite:////absolute/path.db"
+            f"{said} names no SQLite file: use sqlite:///relative/path.db or sqlite:////absolute/path.db"
         )
     if parts.query or parts.fragment or "\0" in path:
-        raise InvalidStoreUrl(f"{url!r}: a SQLite URL is a path alone; write ? and # in a path as %3F and %23")
+        raise InvalidStoreUrl(f"{said}: a SQLite URL is a path alone; write ? and # in a path as %3F and %23")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,11 @@ from aecorpy.hosts import PlainHost
 from aecorpy.messages import Answer, Command, Refused
 from aecorpy.wire import CommandWire, MessageWire
 from journal.errors import BadPayload, JournalError
-from journal.metadata import Cause
+from journal.metadata import MAX_METADATA_BYTES, Cause, Metadata
 from tests.aecorpy.samples import Counter, Negative, TooMuch
 
 BEHAVIOUR: Behaviour[Any] = Behaviour.of(Counter)
+METADATA = Metadata("c-1").encode()
 
 
 class Clock:
@@ -52,7 +54,7 @@ def wire(now: float = 100.0) -> CommandWire:
 
 
 def command(name: str, *args: Any, **kwargs: Any) -> Command:
-    return Command(BEHAVIOUR.commands[name], args, kwargs, b"metadata", 103.5)
+    return Command(BEHAVIOUR.commands[name], args, kwargs, METADATA, 103.5)
 
 
 def through(reply: Any, asked: Command | None = None) -> Any:
@@ -67,7 +69,7 @@ def test_a_command_arrives_as_it_was_sent_with_what_is_left_of_its_deadline() ->
     arrived = wire(now=7_000.0).unpack(wire().pack(command("add_noted", 3, note="why")))
     assert arrived.spec is BEHAVIOUR.commands["add_noted"]
     assert BEHAVIOUR.arguments["add_noted"].decode(wire_arguments(arrived)) == {"n": 3, "note": "why"}
-    assert arrived.metadata == b"metadata"
+    assert arrived.metadata == METADATA
     assert arrived.expires_at == pytest.approx(7_003.5), "nodes do not share a clock"
 
 
@@ -299,3 +301,36 @@ def test_errors_of_the_wire_name_no_class_of_another_s_choice() -> None:
         payload = msgpack.packb((2, name, "text", {}))
         with pytest.raises(BadPayload):
             wire().unpack_reply(command("add", 1), payload)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"metadata", b"\x81\xa1c\x01", b"\x81\xa1x\x81\xa1a\x01", b"\x90", b"\x81\xa1x" + bytes(MAX_METADATA_BYTES)],
+)
+def test_a_command_whose_metadata_the_journal_could_not_read_again_is_refused(metadata: bytes) -> None:
+    sent = msgpack.packb(("add", 3.5, metadata, BEHAVIOUR.arguments["add"].encode(1)))
+    with pytest.raises(BadPayload, match="metadata"):
+        wire().unpack(sent)
+
+
+def test_a_command_whose_deadline_is_no_number_is_refused() -> None:
+    sent = msgpack.packb(("add", math.nan, b"", BEHAVIOUR.arguments["add"].encode(1)))
+    with pytest.raises(BadPayload, match=r"add: its deadline is no number"):
+        wire().unpack(sent)
+
+
+@pytest.mark.parametrize("hostile", [msgpack.ExtType(5, b"x"), msgpack.Timestamp(1, 2)])
+def test_msgpack_s_extensions_are_no_plain_values(hostile: Any) -> None:
+    for value in (hostile, [hostile], {"a": [hostile]}):
+        with pytest.raises(BadPayload, match="cannot be read"):
+            MessageWire("Shop", ()).unpack(msgpack.packb((0, value)))
+
+
+def test_an_error_repeats_nothing_long_of_what_came() -> None:
+    long = "x" * 100_000
+    hostile = [msgpack.packb([long, 1.0, b"", b""]), msgpack.packb([1, long, 1, b""]), msgpack.packb([long]) + b"\xc0"]
+    for payload in hostile:
+        for read in (wire().unpack, lambda one: wire().unpack_reply(command("add", 1), one)):
+            with pytest.raises(BadPayload) as bad:
+                read(payload)
+            assert len(str(bad.value)) < 500

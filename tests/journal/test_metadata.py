@@ -103,6 +103,13 @@ def test_what_encode_did_not_make_is_refused(plain: Any) -> None:
         Metadata.decode(msgpack.packb(plain))
 
 
+@pytest.mark.parametrize("data", [msgpack.packb({"c": ["x" * 9_000]}), b"\x81\xa1c" + bytes(MAX_METADATA_BYTES)])
+def test_what_is_too_large_or_no_text_is_refused_without_repeating_it(data: bytes) -> None:
+    with pytest.raises(BadPayload) as refused:
+        Metadata.decode(data)
+    assert len(str(refused.value)) < 200
+
+
 def test_bytes_that_are_cut_short_or_followed_by_more_are_refused() -> None:
     data = Metadata("one", "two").encode()
     for wrong in (data[:-1], data + b"\x00", b"\xc1", b"\x92" * 2_000):

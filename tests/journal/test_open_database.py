@@ -59,6 +59,9 @@ async def test_a_memory_takes_its_time_from_its_clock() -> None:
         "/tmp/x.db",
         "SQLITE:///x.db",
         "sqlite",
+        "sqlite://u:hunter2@h/db",
+        "sqlite://u:hunter2",
+        "sqlite://[hunter2",
     ],
 )
 async def test_a_url_of_no_store_says_what_is_possible_and_keeps_secrets(url: str) -> None:

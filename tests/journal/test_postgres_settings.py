@@ -69,10 +69,28 @@ async def test_an_open_database_does_not_show_it_either(guarded_url: str) -> Non
         assert database.url == with_password(guarded_url, "").replace(":@", "@")
 
 
-@pytest.mark.parametrize("url", ["postgresql:", "postgresql://h:port/db", "postgres://h/db#part", "sqlite:///x"])
+@pytest.mark.parametrize(
+    "url", ["postgresql:", "postgresql://h:port/db", "postgres://h/db#part", "sqlite:///x", "postgresql://h]/db"]
+)
 async def test_an_url_that_cannot_be_read(url: str) -> None:
     with pytest.raises(InvalidUrl, match="percent-encoded"):
         await PostgresDatabase.open(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:12/hidden@h/db",
+        "postgresql://ann:12?a=hidden@h/db",
+        "postgresql://ann:x@1/hidden@h/db",
+        "postgresql://ann:x@y?a=hidden@h/db",
+        "postgresql://ann:12#hidden@h/db",
+    ],
+)
+async def test_a_password_that_is_not_percent_encoded_is_not_taken_for_an_address(url: str) -> None:
+    with pytest.raises(InvalidUrl, match="percent-encoded") as refused:
+        await PostgresDatabase.open(url)
+    assert "hidden" not in str(refused.value)
 
 
 async def test_a_user_who_may_not_enter(guarded_url: str) -> None:

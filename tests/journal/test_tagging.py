@@ -74,3 +74,10 @@ def test_tags_are_written_as_name_and_number() -> None:
 def test_what_is_no_tag(text: str) -> None:
     with pytest.raises(InvalidName):
         EventTag.parse(text)
+
+
+@pytest.mark.parametrize("shard", ["9" * 5_000, "1234567", "٣", "+1", " 1", "1_0"])
+def test_a_shard_of_a_tag_is_a_few_plain_digits(shard: str) -> None:
+    with pytest.raises(InvalidName) as refused:
+        EventTag.parse(f"booking-{shard}")
+    assert len(str(refused.value)) < 200

@@ -229,6 +229,7 @@ async def test_a_member_that_says_nothing_is_closed() -> None:
     [
         ({"cluster": ""}, "cluster"),
         ({"cluster": "x" * 256}, "cluster"),
+        ({"cluster": "a lone \ud800"}, "cluster"),
         ({"secret": b""}, "secret"),
         ({"secret": b"too short"}, "secret"),
         ({"max_frame": 1 << 32}, "max_frame"),

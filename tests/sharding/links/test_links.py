@@ -278,3 +278,14 @@ async def test_names_that_do_not_fit_are_refused() -> None:
             links.introduce("x" * 256, 1)
         with pytest.raises(ValueError, match="incarnation"):
             links.to(Peer("b", -1, "127.0.0.1", 1))
+
+
+async def test_an_address_that_can_be_none_is_lost_like_one_that_is_not_reached() -> None:
+    async with nodes(SETTINGS) as (a,):
+        for incarnation, (host, port) in enumerate([("127.0.0.1", 70_000), ("a" * 80, 1), ("\0", 1), ("a..b", 1)], 2):
+            link = a.links.to(Peer("b", incarnation, host, port))
+            await a.heard.until(lost=1)
+            assert a.heard.of("lost")[0] == (link, 1)
+            assert a.heard.of("dead") == []
+            a.links.drop(incarnation)
+            a.heard.told.clear()

@@ -61,6 +61,12 @@ async def test_postgresql_is_opened_by_its_url(postgres_url: str) -> None:
         "sqlite:///x.db?mode=ro",
         "postgresql://user:s3cret@host:port/database",
         "postgresql://user:s3cr#et@localhost/database",
+        "postgresql://user:12/s3cret@localhost/database",
+        "postgresql://user:12?a=s3cret@localhost/database",
+        "postgresql://user:x@1/s3cret@localhost/database",
+        "sqlite://user:s3cret@localhost/x.db",
+        "sqlite:///user:s3cret@localhost/",
+        "sqlite://[s3cret",
     ],
 )
 async def test_what_names_no_store_is_refused_without_repeating_a_password(url: str) -> None:
