@@ -1,6 +1,7 @@
 # Every target sets up what it needs by itself: with Python 3.11 or newer and make on the machine, nothing else.
 #   make test ARGS="-k journal"                     more arguments for pytest (also: demo, bench, conformance)
 #   make simulate SEEDS=1000                        more seeds
+#   make fuzz INPUTS=10000000 ARGS="--seed 7"       more inputs, other ones
 #   make test WORKERS=                              in one process: for -s, --pdb (and the same as ARGS=-n0)
 #   make test POSTGRES_URL=postgresql://…           use this server instead of starting one
 #   make test PYTHON=/path/to/python3.12            make .venv with this Python
@@ -8,6 +9,7 @@
 PYTHON ?=
 ARGS ?=
 SEEDS ?= 300
+INPUTS ?= 1000000
 WORKERS := -n 2
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test bench lint simulate conformance clean FORCE
+.PHONY: help demo test bench lint simulate conformance fuzz audit clean FORCE
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="…"]'
@@ -49,6 +51,13 @@ simulate: $(VENV)/.extra-dev ## clusters under faults on virtual time, SEEDS=300
 
 conformance: $(VENV)/.extra-dev ## run Thespian's own test suite on our actor engine
 	@$(PY) -m tests.conformance.thespian $(ARGS)
+
+fuzz: $(VENV)/.extra-dev ## hostile bytes for all that reads what others wrote, INPUTS=1000000 of them
+	@$(PY) -m tests.fuzz --inputs $(INPUTS) $(ARGS)
+
+audit: $(VENV)/.extra-dev ## known vulnerabilities of what aecorpy needs to run; where no index answers, it says so
+	@$(PIP) install --editable '.[audit]' >/dev/null 2>&1 || true
+	@$(PY) -m tests.security.audit
 
 clean: ## delete .venv and everything built or cached
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -101,7 +101,7 @@ def _hasty_snapshot(original: Any) -> Any:
         error = original(self, entity, command, sender, before, value, appended)
         due = self.behaviour.snapshotting
         if error is None and due is not None and due.is_due(before[1], entity._seq_nr):
-            self._save_snapshot(entity, entity._seq_nr, entity._state)
+            self._save_snapshot(entity, entity._seq_nr, entity._state, b"")
         return error
 
     return submit

@@ -1,0 +1,1 @@
+"""The lines of docs/security-tests.md that no test elsewhere shows."""
