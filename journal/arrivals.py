@@ -29,7 +29,7 @@ class Arrivals:
         self._store = store
         self._poll_seconds = poll_seconds
         self._heads = [0] * store.shard_count
-        self._waiters: dict[int, set[asyncio.Future[None]]] = {}
+        self._waiters: dict[int, dict[asyncio.Future[None], None]] = {}  # in the order in which they came
         self._poller: asyncio.Task[None] | None = None
         self._asked = False
         self._closed = False
@@ -63,7 +63,7 @@ class Arrivals:
             return
         waiter = asyncio.get_running_loop().create_future()
         for shard in after:
-            self._waiters.setdefault(shard, set()).add(waiter)
+            self._waiters.setdefault(shard, {})[waiter] = None
         try:
             await waiter
         finally:
@@ -76,7 +76,7 @@ class Arrivals:
         for shard in after:
             waiting = self._waiters.get(shard)
             if waiting is not None:
-                waiting.discard(waiter)
+                waiting.pop(waiter, None)
                 if not waiting:
                     del self._waiters[shard]
 
