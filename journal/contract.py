@@ -303,6 +303,29 @@ class Transaction(ABC):
     async def delete_rows(self, table: TableSpec, keys: Sequence[str]) -> None:
         """Delete the rows of `keys`, where they exist."""
 
+    @abstractmethod
+    async def rename_table(self, old: str, new: str) -> None:
+        """Give a view's table, made by `create_table` or your own SQL, another name when this transaction commits.
+
+        A table may then be created under the old name; the indexes that `create_table` made are no obstacle. Who reads
+        or writes the table is waited for, on PostgreSQL for a second. Rename before you lock offsets: blocks that write
+        views take the table first and the offsets second, and in another order two could wait for each other.
+
+        Raises:
+            InvalidName: a name cannot be a view table's, or is one of a journal's tables.
+            SchemaMismatch: there is no table `old`, or something has the name `new`, or the database's role may not
+                rename it; the transaction must then be given up.
+            Unavailable: somebody else uses the table for longer than that. Nothing happened.
+        """
+
+    @abstractmethod
+    async def drop_table(self, name: str) -> None:
+        """Delete a view's table with all its rows when this transaction commits; nothing, if there is none.
+
+        Raises:
+            InvalidName, SchemaMismatch, Unavailable: as `rename_table`.
+        """
+
 
 class Database(ABC):
     """One place where events, snapshots, offsets and views lie, and can be committed together."""
@@ -355,6 +378,14 @@ class Database(ABC):
 
         Raises:
             SchemaMismatch: a table of that name has other columns.
+        """
+
+    @abstractmethod
+    async def tables_exist(self, names: Iterable[str]) -> set[str]:
+        """Those of `names` under which there is a table.
+
+        Raises:
+            InvalidName: a name cannot be a view table's.
         """
 
     @abstractmethod

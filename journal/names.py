@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from journal.errors import InvalidName
 from journal.records import checked_name
 
 RESERVED_PREFIXES = ("aecorpy", "sqlite", "pg_")
+JOURNAL_PARTS = ("event", "shard", "snapshot")  # the tables of a journal
 MAX_SHARDS = 65_536
 
 
@@ -18,6 +21,18 @@ def unreserved_name(name: str) -> str:
     if checked_name(name).startswith(RESERVED_PREFIXES):
         raise InvalidName(f"name {name!r}: names that begin with {', '.join(RESERVED_PREFIXES)} are taken")
     return name
+
+
+def checked_view(name: str, journals: Iterable[str]) -> str:
+    """Return `name` if it can be a view table's in a database that has `journals`.
+
+    Raises:
+        InvalidName: it is not a name, or that of somebody else's table.
+    """
+    for journal in journals:
+        if unreserved_name(name) in {f"{journal}_{part}" for part in JOURNAL_PARTS}:
+            raise InvalidName(f"table {name!r} belongs to the journal {journal!r}, and is no view's")
+    return unreserved_name(name)
 
 
 def checked_journal(name: str, shard_count: int) -> str:

@@ -9,7 +9,7 @@
 Operations: append, claim, heads, read_entity, read_shards, snapshot_get, snapshot_put, notes_read, notes_put,
 notes_delete, offsets_read, offsets_claim, offsets_commit, letters_list, letters_ask_again, letters_asked,
 begin (of a transaction), commit (of a transaction),
-create_table, open_journal, now.
+create_table, tables_exist, open_journal, now.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -242,6 +242,9 @@ class FaultyDatabase(Database, Faults):
 
     async def create_table(self, table: TableSpec) -> None:
         await self.meet("create_table", lambda: self.inner.create_table(table))
+
+    async def tables_exist(self, names: Iterable[str]) -> set[str]:
+        return await self.meet("tables_exist", lambda: self.inner.tables_exist(names))
 
     def scan(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,9 @@ from journal.errors import WrongShardCount
 from journal.memory.events import MemoryJournal, MemorySnapshots
 from journal.memory.notes import MemoryNotes
 from journal.memory.offsets import MemoryDeadLetters, MemoryOffsets
-from journal.memory.tables import MemoryTables
+from journal.memory.tables import MemoryTable, MemoryTables
 from journal.memory.transaction import MemoryTransaction
-from journal.names import checked_journal
+from journal.names import checked_journal, unreserved_name
 from journal.records import TableSpec
 from journal.tables import checked_table
 from journal.turn import WriteTurn
@@ -95,7 +95,7 @@ class MemoryDatabase(Database):
         hold = await self._turn.held(_nothing_to_roll_back)
         try:
             transaction = MemoryTransaction(
-                hold.check, self._tables, self._offsets, self._dead_letters, self._notes, self._clock
+                hold.check, self._tables, self._journals, self._offsets, self._dead_letters, self._notes, self._clock
             )
             yield transaction
             transaction.commit()
@@ -107,8 +107,13 @@ class MemoryDatabase(Database):
         checked_table(table)
         await self._turn.passed()
         if table.name not in self._tables:
-            self._tables[table.name] = (table, {})
-        self._tables.rows(table)
+            self._tables[table.name] = MemoryTable(table)
+        self._tables.table(table)
+
+    async def tables_exist(self, names: Iterable[str]) -> set[str]:
+        """See `Database.tables_exist`."""
+        self._turn.check_open()
+        return {unreserved_name(name) for name in names} & self._tables.keys()
 
     async def scan(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -10,9 +10,9 @@ from journal.contract import Transaction
 from journal.errors import JournalError
 from journal.memory.notes import MemoryNotes, NoteChanges
 from journal.memory.offsets import Changes, Letters, MemoryDeadLetters, MemoryOffsets
-from journal.memory.tables import MemoryTables, Rows
+from journal.memory.tables import MemoryTables, Rows, TableChanges
+from journal.names import checked_view
 from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
-from journal.tables import checked_keys, checked_rows, column_place
 
 
 class MemoryTransaction(Transaction):
@@ -22,18 +22,19 @@ class MemoryTransaction(Transaction):
         self,
         check: Callable[[], None],
         tables: MemoryTables,
+        journals: Collection[str],
         offsets: MemoryOffsets,
         letters: MemoryDeadLetters,
         notes: MemoryNotes,
         clock: Callable[[], datetime],
     ) -> None:
         self._check = check
-        self._tables = tables
+        self._tables = TableChanges(tables)
+        self._journals = journals
         self._offsets = offsets
         self._letters = letters
         self._notes = NoteChanges(notes)
         self._clock = clock
-        self._changed: dict[str, dict[str, tuple[Any, ...] | None]] = {}
         self._moved: Changes = {}
         self._settled: Letters = {}
         self._refused: JournalError | None = None
@@ -107,41 +108,47 @@ class MemoryTransaction(Transaction):
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> Rows:
         """See `Transaction.get_rows`."""
         self._check()
-        committed, changed = self._tables.rows(table), self._changed.get(table.name, {})
-        found = {key: changed[key] if key in changed else committed.get(key) for key in checked_keys(keys)}
-        return {key: row for key, row in found.items() if row is not None}
+        return self._tables.get(table, keys)
 
     async def put_rows(self, table: TableSpec, rows: Sequence[tuple[Any, ...]]) -> None:
         """See `Transaction.put_rows`."""
         self._check()
-        self._tables.rows(table)
-        place = column_place(table, table.key)
-        checked = checked_rows(table, rows)
-        self._changed.setdefault(table.name, {}).update({row[place]: row for row in checked})
+        self._tables.put(table, rows)
 
     async def delete_rows(self, table: TableSpec, keys: Sequence[str]) -> None:
         """See `Transaction.delete_rows`."""
         self._check()
-        self._tables.rows(table)
-        self._changed.setdefault(table.name, {}).update(dict.fromkeys(checked_keys(keys)))
+        self._tables.delete(table, keys)
+
+    async def rename_table(self, old: str, new: str) -> None:
+        """See `Transaction.rename_table`."""
+        self._check()
+        try:
+            self._tables.rename(checked_view(old, self._journals), checked_view(new, self._journals))
+        except JournalError as error:
+            self._refused = error
+            raise
+
+    async def drop_table(self, name: str) -> None:
+        """See `Transaction.drop_table`."""
+        self._check()
+        try:
+            self._tables.drop(checked_view(name, self._journals))
+        except JournalError as error:
+            self._refused = error
+            raise
 
     def commit(self) -> None:
         """Apply everything.
 
         Raises:
-            Fenced: a move was refused and the block went on all the same; nothing is applied.
+            Fenced, SchemaMismatch: something was refused and the block went on all the same; nothing is applied.
             Unavailable: the transaction has expired; nothing is applied.
         """
         self._check()
         if self._refused is not None:
             raise self._refused
-        for name, changed in self._changed.items():
-            rows = self._tables[name][1]
-            for key, row in changed.items():
-                if row is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = row
+        self._tables.apply()
         self._notes.keep()
         self._offsets.keep(self._moved)
         self._letters.keep(self._settled, self._clock())

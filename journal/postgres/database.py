@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from journal.postgres.link import dial, warn_of_settings
 from journal.postgres.notes import PostgresNotes
 from journal.postgres.offsets import PostgresDeadLetters, PostgresOffsets
 from journal.postgres.options import PostgresOptions
+from journal.postgres.renames import existing
 from journal.postgres.schema import Schema
 from journal.postgres.snapshots import PostgresSnapshots
 from journal.postgres.statements import statement
@@ -119,6 +120,11 @@ class PostgresDatabase(Database):
     async def create_table(self, table: TableSpec) -> None:
         """See `Database.create_table`."""
         await self._schema.open_table(table)
+
+    async def tables_exist(self, names: Iterable[str]) -> set[str]:
+        """See `Database.tables_exist`."""
+        async with lent_link(self._pools.others) as link:
+            return await existing(link, self._schema.name, names)
 
     async def grant(self, role: str, tables: Sequence[TableSpec] = ()) -> None:
         """Give a role what an application needs on our tables, all journals and the given view tables; no DDL."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from journal.errors import BadPayload, JournalError, OutcomeUnknown, Unavailable
+from journal.errors import BadPayload, JournalError, OutcomeUnknown, SchemaMismatch, Unavailable
 
 # What asyncpg raises about the database or the way to it. OSError includes TimeoutError.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -53,8 +53,20 @@ def of_user_statement(where: str, error: BaseException, *, closed: bool) -> Jour
         error: what asyncpg raised.
         closed: the connection is closed.
     """
-    if closed or session_over(error) or _sqlstate(error)[:2] in _NOT_NOW:
+    # A statement prepared before a table was renamed may mean another table now, with other columns. asyncpg has
+    # forgotten it already, and prepares it anew the next time.
+    renamed = isinstance(error, asyncpg.InvalidCachedStatementError)
+    if closed or renamed or session_over(error) or _sqlstate(error)[:2] in _NOT_NOW:
         return Unavailable(f"PostgreSQL at {where}: {_reason(error)}; the transaction is rolled back")
+    return None
+
+
+def of_table_change(where: str, error: BaseException) -> JournalError | None:
+    """What `error` means when it stopped a change of tables, or a deletion of ours; None if nothing special."""
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return SchemaMismatch(f"PostgreSQL at {where}: {_reason(error)}: it takes the role that owns the tables")
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.DuplicateTableError):
+        return SchemaMismatch(f"PostgreSQL at {where}: {_reason(error)}")
     return None
 
 

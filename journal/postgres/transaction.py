@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from journal.contract import Transaction
-from journal.errors import Fenced
+from journal.errors import Fenced, InvalidName, JournalError, SchemaMismatch
 from journal.notes import checked_kind, checked_note_name, checked_notes
 from journal.postgres import offsets as offset_rows
-from journal.postgres.failures import DRIVER_ERRORS, of_user_statement
+from journal.postgres import renames
+from journal.postgres.failures import DRIVER_ERRORS, of_table_change, of_user_statement
 from journal.postgres.link import Link
 from journal.postgres.notes import delete_notes, get_note, put_notes
 from journal.postgres.statements import statement
@@ -30,7 +31,7 @@ class PostgresTransaction(Transaction):
         self._schema = schema
         self._views = views
         self._open = True
-        self._refusal: Fenced | None = None
+        self._refusal: JournalError | None = None
 
     async def execute(self, sql: str, *arguments: Any) -> None:
         """See `Transaction.execute`."""
@@ -73,7 +74,8 @@ class PostgresTransaction(Transaction):
 
     async def forget_offsets(self, consumer: str) -> None:
         """See `Transaction.forget_offsets`."""
-        await self._run(self._checked_link.fetch(statement("offset_forget", self._schema), consumer))
+        sql = statement("offset_forget", self._schema)
+        await self._run(self._changing(self._checked_link.fetch(sql, consumer)))
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """See `Transaction.set_aside`."""
@@ -109,6 +111,14 @@ class PostgresTransaction(Transaction):
         sql = self._views.delete(table)
         await self._run(self._connection.execute(sql, [key for key in keys if storable(key)]))
 
+    async def rename_table(self, old: str, new: str) -> None:
+        """See `Transaction.rename_table`."""
+        await self._run(self._changing(renames.rename(self._checked_link, self._schema, old, new)))
+
+    async def drop_table(self, name: str) -> None:
+        """See `Transaction.drop_table`."""
+        await self._run(self._changing(renames.drop(self._checked_link, self._schema, name)))
+
     def end(self) -> None:
         """Refuse further use: the block has ended."""
         self._open = False
@@ -117,7 +127,7 @@ class PostgresTransaction(Transaction):
         """Do nothing if the transaction may commit.
 
         Raises:
-            Fenced: a move was refused and the block went on all the same.
+            Fenced, SchemaMismatch: something was refused and the block went on all the same.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -132,10 +142,19 @@ class PostgresTransaction(Transaction):
     def _connection(self) -> Any:
         return self._checked_link.connection
 
+    async def _changing(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except DRIVER_ERRORS as error:
+            meaning = of_table_change(self._where, error)
+            if meaning is None:
+                raise
+            raise meaning from error
+
     async def _run(self, work: Awaitable[T]) -> T:
         try:
             return await work
-        except Fenced as error:
+        except (Fenced, InvalidName, SchemaMismatch) as error:
             self._refusal = error
             raise
         except DRIVER_ERRORS as error:

@@ -97,7 +97,7 @@ class ViewStatements:
         return [
             f"CREATE TABLE {self.table(table)} ({', '.join(columns)})",
             *(
-                f"CREATE INDEX {_index_name(table.name, column)} ON {self.table(table)} ({quoted(column)})"
+                f"CREATE INDEX {quoted(index_name(table.name, column))} ON {self.table(table)} ({quoted(column)})"
                 for column in table.indexes
             ),
         ]
@@ -105,9 +105,9 @@ class ViewStatements:
     def missing_indexes(self, table: TableSpec, present: Sequence[str]) -> list[str]:
         """The statements that create the indexes that are not among those of the names in `present`."""
         return [
-            f"CREATE INDEX {_index_name(table.name, column)} ON {self.table(table)} ({quoted(column)})"
+            f"CREATE INDEX {quoted(index_name(table.name, column))} ON {self.table(table)} ({quoted(column)})"
             for column in table.indexes
-            if _index_name(table.name, column) not in present
+            if index_name(table.name, column) not in present
         ]
 
 
@@ -155,6 +155,7 @@ def _definition(table: TableSpec, name: str, kind: str, nullable: bool) -> str:
     return f"{quoted(name)} {TYPES[kind]}{'' if nullable else ' NOT NULL'}"
 
 
-def _index_name(table: str, column: str) -> str:
+def index_name(table: str, column: str) -> str:
+    """The name of the index that we make on a table's column."""
     # At most 63 letters, and different for every table and column: indexes share one space of names.
     return f"{table[:24]}_{column[:24]}_{zlib.crc32(f'{table}.{column}'.encode()):08x}"

@@ -6,7 +6,7 @@ import asyncio
 import os
 import reprlib
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -15,9 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 from journal.contract import Database
 from journal.errors import InvalidUrl, SchemaMismatch, WrongShardCount
-from journal.names import checked_journal
+from journal.names import checked_journal, unreserved_name
 from journal.records import TableSpec
 from journal.scans import Scan
+from journal.sqlite import views
 from journal.sqlite.access import Access
 from journal.sqlite.connection import SqliteFile
 from journal.sqlite.events import SqliteJournal, SqliteSnapshots, time_of
@@ -25,7 +26,7 @@ from journal.sqlite.notes import SqliteNotes
 from journal.sqlite.offsets import SqliteDeadLetters, SqliteOffsets
 from journal.sqlite.schema import check_is_there, migrations, upgrade
 from journal.sqlite.statements import SQL, script, statements
-from journal.sqlite.tables import Table, stored, table_of
+from journal.sqlite.tables import stored, table_of
 from journal.sqlite.transaction import SqliteTransaction
 from journal.tables import column_place
 
@@ -139,7 +140,11 @@ class SqliteDatabase(Database):
 
     async def create_table(self, table: TableSpec) -> None:
         """See `Database.create_table`."""
-        await self._access.write(partial(_create_table, table=table_of(table)))
+        await self._access.write(partial(views.create, table=table_of(table)))
+
+    async def tables_exist(self, names: Iterable[str]) -> set[str]:
+        """See `Database.tables_exist`."""
+        return await self._access.read(partial(views.existing, names=[unreserved_name(name) for name in names]))
 
     async def scan(
         self,
@@ -212,20 +217,6 @@ def _register(connection: sqlite3.Connection, name: str, shard_count: int) -> in
     connection.executemany(sql["add_shard"], [(shard,) for shard in range(shard_count)])
     connection.execute(sql["register"], (name, shard_count))
     return shard_count
-
-
-def _create_table(connection: sqlite3.Connection, table: Table) -> None:
-    create, *indexes = table.creation()
-    connection.execute(create)
-    # Locks: the write lock, so no other program changes the table between its creation and this look at it.
-    found = connection.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (table.spec.name,))
-    columns = [(name, declared, bool(notnull), bool(key)) for name, declared, notnull, key in found.fetchall()]
-    if columns != table.columns():
-        raise SchemaMismatch(
-            f"table {table.spec.name!r} has other columns: {columns}, and {table.columns()} were asked for"
-        )
-    for index in indexes:
-        connection.execute(index)
 
 
 def _page(connection: sqlite3.Connection, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:

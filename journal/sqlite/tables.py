@@ -58,14 +58,14 @@ class Table:
         self._readers = [READ.get(column.kind) for column in table.columns]
         self._plain = not any(self._readers)
 
-    def creation(self) -> list[str]:
-        """The statements that create the table and its indexes where they are missing."""
-        table = self.spec
-        columns = ", ".join(_declaration(table, column) for column in table.columns)
-        indexes = [
-            f'CREATE INDEX IF NOT EXISTS "{table.name}__{name}" ON "{table.name}" ("{name}")' for name in table.indexes
-        ]
-        return [f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns})', *indexes]
+    def creation(self) -> str:
+        """The statement that creates the table where it is missing."""
+        columns = ", ".join(_declaration(self.spec, column) for column in self.spec.columns)
+        return f'CREATE TABLE IF NOT EXISTS "{self.spec.name}" ({columns})'
+
+    def index(self, column: str, name: str) -> str:
+        """The statement that creates the index on a column, under a name that is free."""
+        return f'CREATE INDEX "{name}" ON "{self.spec.name}" ("{column}")'
 
     def columns(self) -> list[tuple[str, str, bool, bool]]:
         """Name, declared type, whether it takes no NULL, and whether it is the key, of each column."""

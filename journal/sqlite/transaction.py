@@ -14,6 +14,7 @@ from journal.errors import JournalError
 from journal.notes import checked_kind, checked_note_name, checked_notes
 from journal.records import ConsumerOffset, DeadLetter, NewNote, Note, OffsetMove, TableSpec
 from journal.sqlite import offsets as offset_rows
+from journal.sqlite import views
 from journal.sqlite.access import Access
 from journal.sqlite.connection import roll_back
 from journal.sqlite.notes import delete_notes, get_note, put_notes
@@ -54,7 +55,7 @@ class SqliteTransaction(Transaction):
         """Commit.
 
         Raises:
-            Fenced: a move was refused and the block went on all the same; nothing is committed.
+            Fenced, SchemaMismatch: something was refused and the block went on all the same; nothing is committed.
             Unavailable: nothing is committed.
             OutcomeUnknown: the commit failed and may have happened.
         """
@@ -94,6 +95,14 @@ class SqliteTransaction(Transaction):
         finally:
             self._working -= 1
 
+    async def _run_or_refuse(self, work: Work[T]) -> T:
+        """Run what, when it is refused, must not be followed by a commit."""
+        try:
+            return await self._run(work)
+        except JournalError as error:
+            self._refused = error
+            raise
+
     async def execute(self, sql: str, *arguments: Any) -> None:
         """See `Transaction.execute`. Errors in the SQL come as `sqlite3.Error`."""
         await self._run(partial(_fetch, sql=_allowed(sql), arguments=_named(arguments)))
@@ -120,11 +129,7 @@ class SqliteTransaction(Transaction):
 
     async def move_offsets(self, consumer: str, moves: Sequence[OffsetMove], epoch: int) -> None:
         """See `Transaction.move_offsets`."""
-        try:
-            await self._run(partial(offset_rows.move, consumer=consumer, moves=moves, epoch=epoch))
-        except JournalError as error:
-            self._refused = error
-            raise
+        await self._run_or_refuse(partial(offset_rows.move, consumer=consumer, moves=moves, epoch=epoch))
 
     async def read_offsets(self, consumer: str) -> dict[str, ConsumerOffset]:
         """See `Transaction.read_offsets`."""
@@ -165,6 +170,14 @@ class SqliteTransaction(Transaction):
         """See `Transaction.delete_rows`."""
         sql = table_of(table).delete
         await self._run(partial(_fetch, sql=sql, arguments=(json.dumps(checked_keys(keys)),)))
+
+    async def rename_table(self, old: str, new: str) -> None:
+        """See `Transaction.rename_table`."""
+        await self._run_or_refuse(partial(views.rename, old=old, new=new))
+
+    async def drop_table(self, name: str) -> None:
+        """See `Transaction.drop_table`."""
+        await self._run_or_refuse(partial(views.drop, name=name))
 
 
 def _fetch(connection: sqlite3.Connection, sql: str, arguments: Any) -> list[tuple[Any, ...]]:

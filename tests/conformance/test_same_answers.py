@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from journal.contract import Database, JournalStore
 from journal.database import open_database
 from journal.errors import JournalError
-from journal.records import Append, Appended, NewEvent, OffsetMove, ShardHead, Snapshot
+from journal.records import Append, Appended, DeadLetter, NewEvent, OffsetMove, ShardHead, Snapshot
 
 SHARDS = 2
 EPOCHS = st.sampled_from([1, 1, 1, 1, 2, 2, 3, 0])  # most calls should be of a current holder
@@ -28,6 +28,14 @@ BATCHES = st.lists(APPENDS, min_size=1, max_size=6)
 MOVE = st.builds(OffsetMove, KEY, st.integers(0, 2), st.integers(1, 3))
 MOVES = st.lists(MOVE, max_size=3, unique_by=lambda move: move.tag)
 SNAPSHOTS = st.builds(Snapshot, KEY, st.integers(1, 4), st.just("S"), st.just(1), st.binary(max_size=3))
+OFFSETS = st.dictionaries(KEY, st.integers(0, 3), max_size=3)
+MANAGED = st.one_of(
+    st.tuples(st.just("place_offsets"), st.tuples(OFFSETS)),
+    st.tuples(st.just("forget_offsets"), st.just(())),
+    st.tuples(st.just("read_offsets"), st.just(())),
+    st.tuples(st.just("move_offsets"), st.tuples(MOVES, EPOCHS)),
+    st.tuples(st.just("settle_letter"), st.tuples(KEY, st.integers(1, 2))),
+)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("append"), st.tuples(BATCHES)),
@@ -36,6 +44,7 @@ STEPS = st.lists(
         st.tuples(st.just("put"), st.tuples(SHARD, EPOCHS, SNAPSHOTS)),
         st.tuples(st.just("take"), st.tuples(st.lists(KEY, max_size=3, unique=True), EPOCHS)),
         st.tuples(st.just("move"), st.tuples(MOVES, EPOCHS)),
+        st.tuples(st.just("manage"), st.tuples(st.lists(MANAGED, min_size=1, max_size=4))),
     ),
     max_size=15,
 )
@@ -60,6 +69,7 @@ async def answers(database: Database, name: str, steps: list[Step]) -> list[obje
         "put": snapshots.put,
         "take": lambda tags, epoch: offsets.claim(name, tags, epoch),
         "move": lambda moves, epoch: offsets.commit(name, moves, epoch),
+        "manage": lambda steps: managed(database, name, steps),
     }
     found: list[object] = []
     for call, arguments in [("claim", (0, 1)), ("claim", (1, 1)), ("take", ("ab", 1)), *steps]:
@@ -67,7 +77,16 @@ async def answers(database: Database, name: str, steps: list[Step]) -> list[obje
             found.append(told(await calls[call](*arguments)))  # type: ignore[misc]  # every call is a coroutine
         except JournalError as error:
             found.append(told(error))
-    return [*found, await contents(store), await offsets.read(name), [await snapshots.get(key) for key in "abc"]]
+    letters = [(letter.tag, letter.offset) for letter in await database.dead_letters.list(name)]
+    kept = [await snapshots.get(key) for key in "abc"]
+    return [*found, await contents(store), await offsets.read(name), letters, kept]
+
+
+async def managed(database: Database, consumer: str, steps: list[Step]) -> list[object]:
+    """What one transaction answers to calls about a consumer; each sets something aside, too."""
+    async with database.transaction() as transaction:
+        await transaction.set_aside(DeadLetter(consumer, "a", len(steps), "k", 1, "H", "bad"))
+        return [await getattr(transaction, call)(consumer, *arguments) for call, arguments in steps]
 
 
 async def contents(store: JournalStore) -> list[object]:

@@ -31,6 +31,7 @@ _READS: Final = frozenset(
         "letters_list",
         "letters_asked",
         "now",
+        "tables_exist",
     }
 )
 
@@ -284,3 +285,9 @@ class _ServedTransaction(Transaction):
     async def delete_rows(self, table: TableSpec, keys: Sequence[str]) -> None:
         copied = tuple(keys)
         await self._session.call(lambda inner: inner.delete_rows(table, copied))
+
+    async def rename_table(self, old: str, new: str) -> None:
+        await self._session.call(lambda inner: inner.rename_table(old, new))
+
+    async def drop_table(self, name: str) -> None:
+        await self._session.call(lambda inner: inner.drop_table(name))

@@ -9,11 +9,11 @@ import pytest
 
 from journal.contract import JournalStore
 from journal.errors import Fenced, OutcomeUnknown, Unavailable
-from journal.records import Column, NewNote, OffsetMove, TableSpec
+from journal.records import Column, DeadLetter, NewNote, OffsetMove, TableSpec
 from sharding.store.errors import LeaseLost, StoreOutcomeUnknown, StoreUnavailable
 from sharding.store.records import UP, Allocation, Deployment, Seat
 from tests.conformance.samples import append, appending, log, places, written
-from tests.faulty_store import lost_after
+from tests.faulty_store import lost_after, unavailable
 from tests.simulation.server import STORE
 from tests.simulation.world import Ports, World
 
@@ -304,6 +304,61 @@ def test_a_commit_may_be_lost_before_or_after_it_happened(play: Play) -> None:
             world.server.heal()
         await asyncio.sleep(1)
         assert [row async for row in ports.database.scan(TABLE)] == [("after", 1)]
+
+    play(scenario)
+
+
+def test_offsets_letters_and_tables_are_managed_over_the_network(play: Play) -> None:
+    async def scenario(world: World, ports: Ports) -> None:
+        database = ports.database
+        began = await database.now()
+        await database.create_table(TABLE)
+        await database.offsets.claim("view", ["booking-0"], 1)
+        async with database.transaction() as transaction:
+            await transaction.rename_table("seats", "seats_before")
+            assert (await transaction.read_offsets("view"))["booking-0"].offset == 0
+            await transaction.place_offsets("view", {"booking-0": 3})
+            await transaction.set_aside(DeadLetter("view", "booking-0", 3, "b-1", 3, "Placed", "bad", by="Ada"))
+        assert await database.tables_exist(["seats", "seats_before"]) == {"seats_before"}
+        with pytest.raises(Fenced):
+            await database.offsets.commit("view", [OffsetMove("booking-0", 3, 4)], 1)
+        assert await database.dead_letters.ask_again("view", "booking-0", 3)
+        assert [letter.by for letter in await database.dead_letters.asked("view", ["booking-0"])] == ["Ada"]
+        async with database.transaction() as transaction:
+            assert await transaction.settle_letter("view", "booking-0", 3)
+            await transaction.forget_offsets("view")
+            await transaction.drop_table("seats_before")
+        assert await database.tables_exist(["seats", "seats_before"]) == set()
+        assert await database.offsets.read("view") == {}
+        assert await database.dead_letters.list("view") == []
+        assert await database.now() > began
+
+    play(scenario)
+
+
+def test_management_fails_while_the_store_is_away_and_may_be_unknown_when_an_answer_is_lost(play: Play) -> None:
+    async def scenario(world: World, ports: Ports) -> None:
+        database = ports.database
+        async with database.transaction() as transaction:
+            await transaction.set_aside(DeadLetter("view", "booking-0", 3, "b-1", 3, "Placed", "bad"))
+        world.store_loses_after(1.0)
+        with pytest.raises(OutcomeUnknown):
+            await database.dead_letters.ask_again("view", "booking-0", 3)
+        world.server.heal()
+        await asyncio.sleep(1)
+        assert len(await database.dead_letters.asked("view", ["booking-0"])) == 1
+        for operation in ("now", "letters_list", "letters_asked", "letters_ask_again", "tables_exist"):
+            database.on(operation, unavailable())
+        letters = database.dead_letters
+        for call in (
+            database.now(),
+            letters.list("view"),
+            letters.asked("view", ["booking-0"]),
+            letters.ask_again("view", "booking-0", 3),
+            database.tables_exist(["seats"]),
+        ):
+            with pytest.raises(Unavailable):
+                await call
 
     play(scenario)
 

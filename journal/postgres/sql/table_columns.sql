@@ -1,5 +1,5 @@
 -- What columns a table has: name, type, whether it must have a value, whether it is the key. No row: no such table.
--- Lock: none of its own; create_table runs it under migration_lock.sql.
+-- Lock: none of its own; create_table runs it under migration_lock.sql, rename_table behind its own.
 SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
        COALESCE(i.indnatts = 1 AND a.attnum = i.indkey[0], false)
 FROM pg_class AS c

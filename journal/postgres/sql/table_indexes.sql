@@ -1,5 +1,5 @@
--- The names of a table's indexes. Lock: as table_columns.sql.
-SELECT i.indexrelid::regclass::text, x.relname::text
+-- The names of a table's indexes. Lock: as table_columns.sql; or under that of rename_table.sql.
+SELECT x.relname::text
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indrelid
 JOIN pg_class AS x ON x.oid = i.indexrelid
