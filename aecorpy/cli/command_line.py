@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 
 from aecorpy.cli.failures import Failure
 from aecorpy.cli.logs import log_to_stderr
+from aecorpy.cli.numbers import seconds
 from aecorpy.cli.projections import add_projections
 from aecorpy.cli.serving import STOP_WITHIN, serve
 from aecorpy.cli.status import status
@@ -91,7 +91,7 @@ def _add_factory(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--stop-within",
-        type=_seconds,
+        type=seconds,
         default=STOP_WITHIN,
         metavar="SECONDS",
         help="how long stopping may take in all (default: %(default)g)",
@@ -112,13 +112,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds

@@ -9,10 +9,10 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from aecorpy.cli.failures import Failure, described, exit_code_of
+from aecorpy.cli.numbers import seconds, time, whole
 from aecorpy.cli.projections_shown import (
     deployment_document,
     deployment_lines,
@@ -88,17 +88,17 @@ def add_projections(parser: argparse.ArgumentParser) -> None:
         if name != "list":
             one.add_argument("name", metavar="NAME", help="the projection's, or another deployment's, name")
     for name in ("pause", "resume"):
-        parsers[name].add_argument("--process", type=_whole, metavar="N", help="only this one of its processes")
+        parsers[name].add_argument("--process", type=whole, metavar="N", help="only this one of its processes")
     parsers["list"].add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
     parsers["pause"].add_argument(
-        "--wait", type=float, metavar="SECONDS", help="until it has paused, at most so long; else fail"
+        "--wait", type=seconds, metavar="SECONDS", help="until it has paused, at most so long; else fail"
     )
     parsers["skip"].add_argument("tag", metavar="TAG", help="the stream, such as booking-7")
-    parsers["skip"].add_argument("offset", type=_whole, metavar="OFFSET", help="the event's")
-    parsers["letters"].add_argument("--limit", type=_whole, default=1000, help="at most so many (default: %(default)s)")
+    parsers["skip"].add_argument("offset", type=whole, metavar="OFFSET", help="the event's")
+    parsers["letters"].add_argument("--limit", type=whole, default=1000, help="at most so many (default: %(default)s)")
     for name in ("letters", "retry", "replay"):
         parsers[name].add_argument("--tag", metavar="TAG", help="only on this stream, such as booking-7")
-    parsers["retry"].add_argument("--offset", type=_whole, metavar="N", help="only that of this event on the tag")
+    parsers["retry"].add_argument("--offset", type=whole, metavar="N", help="only that of this event on the tag")
     _add_start(parsers["replay"])
     for name in ("pause", "resume", "skip", "retry", "replay"):
         parsers[name].add_argument("--by", default=_user(), help="who wants that (default: %(default)s)")
@@ -111,9 +111,9 @@ def add_projections(parser: argparse.ArgumentParser) -> None:
 def _add_start(parser: argparse.ArgumentParser) -> None:
     start = parser.add_mutually_exclusive_group(required=True)
     start.add_argument("--from-start", dest="start", action="store_const", const=1, help="all events")
-    start.add_argument("--offset", dest="start", type=_whole, metavar="N", help="this event of a tag and all behind it")
+    start.add_argument("--offset", dest="start", type=whole, metavar="N", help="this event of a tag and all behind it")
     told = "what was recorded then or later: ISO 8601 with zone"
-    start.add_argument("--time", dest="start", type=_time, metavar="TIME", help=told)
+    start.add_argument("--time", dest="start", type=time, metavar="TIME", help=told)
     parser.add_argument(
         "--force", action="store_true", help="although it is not idempotent, so that events count twice"
     )
@@ -194,19 +194,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # nobody has told the machine who this is
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-03-04T05:06:07+00:00") from None
-    if time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no zone: write {text}Z, or {text}+02:00")
-    return time

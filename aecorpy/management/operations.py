@@ -31,7 +31,7 @@ from aecorpy.processing.actions import ACTION, Action, actions_of, note_action
 from aecorpy.processing.states import DEPLOYMENT, Registration, process_key, registration_of
 from aecorpy.processing.wishes import begin_anew, pause, resume
 from journal.contract import Database, JournalStore, Transaction
-from journal.records import DeadLetter, OffsetMove
+from journal.records import MAX_OFFSET, DeadLetter, OffsetMove
 from journal.tagging import EventTag
 
 LOOK_SECONDS = 0.1
@@ -125,13 +125,13 @@ class Management:
         """
         registration = await self._projection(name)
         shard, store = self._shard(registration, tag), await self._store(registration)
-        records = await store.read_shards({shard: max(0, offset - 1)}, 1)
-        if not records:
-            raise BeyondHead(tag, offset, (await store.heads())[shard].head)
+        head = (await store.heads())[shard].head
+        if offset > head:
+            raise BeyondHead(tag, offset, head)
         seen = await self.show(name)
         failure = next((one.error for one in seen.tags if one.tag == tag and one.offset == offset - 1), None)
         text = f"skipped: {why}" if failure is None else f"skipped: {why} (it had failed with {failure})"
-        record = records[0]
+        (record,) = await store.read_shards({shard: max(0, offset - 1)}, 1)
         letter = DeadLetter(name, tag, offset, record.key, record.seq_nr, record.type_name, text, by=by)
         now = await self._database.now()
         async with self._changing(name) as transaction:
@@ -180,7 +180,7 @@ class Management:
             places = [(tag, offset)]
         else:
             places = [(letter.tag, letter.offset) for letter in await store.list(name, MOST_LETTERS, tag)]
-        asked = [place for place in places if await store.ask_again(name, *place)]
+        asked = [place for place in places if place[1] <= MAX_OFFSET and await store.ask_again(name, *place)]
         if tag is not None and offset is not None and not asked:
             raise NoSuchLetter(name, tag, offset)
         if asked:

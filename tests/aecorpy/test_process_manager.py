@@ -630,3 +630,33 @@ async def test_the_cause_crosses_from_node_to_node(tmp_path: Path) -> None:
         assert len(again.seen) >= 12
         assert [await amounts(accounts, host.database, key) for key in keys] == before
         assert (caller.live_entities(Account), host.live_entities(Account) > 0) == (0, True)
+
+
+async def test_a_dead_letter_that_is_asked_for_is_reacted_to_once(
+    start_node: StartNode, faulty: FaultyDatabase
+) -> None:
+    node = await start_node(faulty)
+    counters, accounts = await deployed(node)
+    await count(counters, 1, 2, 3)
+    broken = {2}
+
+    async def react(event: EntityEvent[Added], commands: Commands) -> None:
+        if event.payload.n in broken:
+            raise LookupError("no such account")
+        await commands.to(Account)("a").pay(event.payload.n)
+
+    handle = await run_here(node, "Payments", Aside(react))
+    await caught_up(node, handle)
+    await handle.stop()
+    (letter,) = await faulty.dead_letters.list("Payments")
+    for gone in (False, True):
+        assert await faulty.dead_letters.ask_again("Payments", letter.tag, letter.offset)
+        if gone:
+            broken.clear()
+        handle = await run_here(node, "Payments", Aside(react))
+        await count(counters, 4)
+        await caught_up(node, handle)
+        await handle.stop()
+        assert await faulty.dead_letters.asked("Payments", [letter.tag]) == []
+        assert len(await faulty.dead_letters.list("Payments")) == (0 if gone else 1)
+    assert await amounts(accounts, faulty, "a") == [1, 3, 4, 2, 4]
