@@ -56,7 +56,7 @@ fuzz: $(VENV)/.extra-dev ## hostile bytes for all that reads what others wrote, 
 	@$(PY) -m tests.fuzz --inputs $(INPUTS) $(ARGS)
 
 audit: $(VENV)/.extra-dev ## known vulnerabilities of what aecorpy needs to run; where no index answers, it says so
-	@$(PIP) install --editable '.[audit]' >/dev/null 2>&1 || true
+	@$(PIP) install --timeout 5 --retries 1 --no-build-isolation --use-pep517 --editable '.[audit]' >/dev/null 2>&1 || true
 	@$(PY) -m tests.security.audit
 
 clean: ## delete .venv and everything built or cached
