@@ -17,11 +17,13 @@ from aecorpy.entity import Entity, failure
 from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName, Rejection
 from aecorpy.fold import Fold
 from aecorpy.snapshotting import Snapshotting
-from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec
+from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec, variables_of
 from journal.records import checked_name
 from journal.tagging import Tagging
 
 T = TypeVar("T", bound=Entity[Any, Any])
+
+_VARIABLES: tuple[Any, Any] = Entity.__parameters__  # type: ignore[attr-defined]  # which mypy does not know of
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Behaviour(Generic[T]):
         if not commands:
             raise InvalidDefinition(f"{entity.__name__}: it has no @command, so nobody could use it")
         _check_class(entity, commands)
+        variables = variables_of(entity)
         state, events = _type_arguments(entity)
         try:
             return cls(
@@ -79,8 +82,8 @@ class Behaviour(Generic[T]):
                 PayloadCodec(events, entity.upcasters),
                 _snapshot_codec(entity, state),
                 ValueCodec(state, what=f"state of {entity.__name__}"),
-                {name: ArgumentsCodec(spec.method) for name, spec in commands.items()},
-                {name: reply_codec(spec.method) for name, spec in commands.items()},
+                {name: ArgumentsCodec(spec.method, variables=variables) for name, spec in commands.items()},
+                {name: reply_codec(spec.method, variables=variables) for name, spec in commands.items()},
                 PayloadCodec(entity.rejections, class_names=True),
             )
         except (BadPayload, InvalidName) as error:
@@ -119,11 +122,12 @@ def _check_class(entity: type[Entity[Any, Any]], commands: Iterable[str]) -> Non
 
 def _type_arguments(entity: type) -> tuple[Any, Any]:
     for base in entity.__mro__:
-        for parent in getattr(base, "__orig_bases__", ()):
-            if get_origin(parent) is Entity and len(get_args(parent)) == 2:
-                state, events = get_args(parent)
-                if not isinstance(state, TypeVar) and not isinstance(events, TypeVar):
-                    return state, events
+        variables = variables_of(base)
+        state, events = [variables.get(variable) for variable in _VARIABLES]
+        if not any(
+            one is None or isinstance(one, TypeVar) or getattr(one, "__parameters__", ()) for one in (state, events)
+        ):
+            return state, events
     raise InvalidDefinition(f"{entity.__name__}: derive it from Entity[State, Event] with both types given")
 
 

@@ -38,6 +38,8 @@ class Entity(AsyncActor, Generic[S, E]):
         snapshotting: when to keep snapshots; None for never.
         upcasters: how older stored events and snapshots become current ones.
         rejections: the rejections its commands may raise.
+        idle_seconds: how long an instance without a message stays in memory, up to twice that; None for what the node
+            says.
         journal_name: the name of its tables; by default the class's name in snake_case.
     """
 
@@ -48,6 +50,7 @@ class Entity(AsyncActor, Generic[S, E]):
     snapshotting: ClassVar[Snapshotting | None] = None
     upcasters: ClassVar[tuple[Upcaster, ...]] = ()
     rejections: ClassVar[tuple[type[Rejection], ...]] = ()
+    idle_seconds: ClassVar[float | None] = None
     journal_name: ClassVar[str | None] = None
 
     key: str

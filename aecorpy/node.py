@@ -30,6 +30,7 @@ from aecorpy.projection.distributed import ProjectionProcesses, ranges
 from aecorpy.projection.handle import DistributedProjection
 from aecorpy.projection.progress import ViewProgress, ViewsOfJournal
 from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
+from aecorpy.schedule.view import firing_view, name_of
 from journal.contract import Database
 from journal.database import open_database
 from journal.events import EventJournal
@@ -85,7 +86,8 @@ class ClusterNode:
         strategy: decides where shards belong while this node coordinates; by default `RingAllocation`.
         ask_seconds: how long a caller waits for an answer unless it says otherwise (`EntityRefs.within`).
         stop_seconds: how long stopping waits for commands that are under way, and for shards to be handed off.
-        idle_seconds: an entity without a message for this long, or up to twice as long, leaves memory.
+        idle_seconds: an entity without a message for this long, or up to twice as long, leaves memory, unless its class
+            says otherwise.
         max_live_entities: how many entities of one type may be in memory.
         max_waiting_appends: commands of one type that may wait for the journal before callers get `Overloaded`.
         clock: the time that commands see; for tests and simulations.
@@ -357,7 +359,7 @@ class ClusterNode:
             self.database,
             self._running_engine(),
             self._clock,
-            idle_seconds=self._idle_seconds,
+            idle_seconds=self._idle_seconds if entity.idle_seconds is None else entity.idle_seconds,
             max_live=self._max_live_entities,
         )
         deployment = ClusterDeployment(behaviour.name, "entity", behaviour.tagging.shard_count, patient)
@@ -432,6 +434,28 @@ class ClusterNode:
         )
         switch = await processing.run(recipes, registration, patient=projection.patient, patience=patience, hosts=hosts)
         return DistributedProjection(switch, self.database, store, progress)
+
+    async def schedule(self, timers: type[T], *, patience: Patience | None = None, hosts: bool = True) -> EntityRefs[T]:
+        """Host a `Schedule`'s timers, and fire what is due, somewhere in the cluster.
+
+        Call it on every node that may run it, instead of `deploy`. What fires them are processes of the projection
+        that `aecorpy.schedule.name_of` names.
+
+        Args:
+            timers: the class.
+            patience: pauses and bounds of the processes.
+            hosts: whether timers and processes may live on this node; otherwise it only calls those of others.
+
+        Returns:
+            the way to the timers by id.
+
+        Raises:
+            InvalidDefinition, WrongShardCount, DeploymentMismatch, Unavailable: as `deploy` and `distribute`.
+        """
+        view, processes = firing_view(timers)
+        refs = await self.deploy(timers, hosts=hosts)
+        await self.distribute(name_of(timers), view, processes=processes, patience=patience, hosts=hosts)
+        return refs
 
     def journal(self, entity: type[Entity[Any, Any]]) -> EventJournal[Any]:
         """The journal of a deployed entity class, to read its events.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -13,6 +13,7 @@ from aecorpy.pauses import Retry
 from journal.contract import Database, Transaction
 from journal.events import EntityEvent
 from journal.records import DeadLetter, OffsetMove
+from journal.tagging import EventTag
 
 E = TypeVar("E")
 
@@ -119,6 +120,15 @@ class Projection(ABC, Generic[E]):
 
     async def prepare(self, database: Database) -> None:
         """Create what the projection needs before its first step, such as tables. It may run more than once."""
+
+    def beside(self, database: Database, tags: Sequence[EventTag]) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """What runs beside each of its processes, from its start to its end; None by default.
+
+        Args:
+            database: the journal's.
+            tags: those of the process.
+        """
+        return None
 
     @abstractmethod
     async def handle(self, database: Database, step: Step[E]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aecorpy.errors import InvalidDefinition
@@ -74,7 +75,7 @@ class ProjectionProcesses(Recipes):
         )
         context = ProcessContext(self.deployment, name, number, self._node, epoch, self._database)
         return Task(
-            _Projecting(name, runner),
+            _Projecting(name, runner, self._projection.beside(self._database, tags)),
             context,
             self._incarnation(),
             tuple(str(tag) for tag in tags),
@@ -84,12 +85,29 @@ class ProjectionProcesses(Recipes):
 
 
 class _Projecting(Process):
-    def __init__(self, name: str, runner: ProjectionRunner[Any]) -> None:
+    def __init__(
+        self, name: str, runner: ProjectionRunner[Any], beside: Callable[[], Coroutine[Any, Any, None]] | None
+    ) -> None:
         super().__init__(name)
         self._runner = runner
+        self._beside = beside
 
     async def run(self, context: ProcessContext) -> RunningProcess:
-        return TaskProcess(task_named(self._runner.run(), self.name))
+        body = self._runner.run() if self._beside is None else _together(self._runner.run(), self._beside())
+        return TaskProcess(task_named(body, self.name))
+
+
+async def _together(*bodies: Coroutine[Any, Any, None]) -> None:
+    """Run them until one ends, and end the others; what that one raised is raised as it is, for the worker to know."""
+    tasks = [asyncio.ensure_future(body) for body in bodies]
+    try:
+        first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in first:
+        task.result()
 
 
 def _name(deployment: str, tags: Sequence[EventTag]) -> str:

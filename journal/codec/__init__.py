@@ -23,6 +23,7 @@ from journal.codec.errors import (
     UnsupportedType,
     UpcastFailed,
 )
+from journal.codec.fields import variables_of
 from journal.codec.naming import StoredAs, event, snapshot, stored_as
 from journal.codec.packing import MAX_BYTES, MAX_DEPTH
 from journal.codec.payloads import PayloadCodec
@@ -56,4 +57,5 @@ __all__ = [
     "snapshot",
     "stored_as",
     "upcast",
+    "variables_of",
 ]

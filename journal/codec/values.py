@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from journal.codec.annotations import Shapes
 from journal.codec.errors import BadArguments, UnsupportedType
-from journal.codec.fields import resolved
+from journal.codec.fields import resolved, substituted
 from journal.codec.packing import MAX_BYTES, ByteForm
 from journal.codec.records import Field, misnamed
 from journal.codec.shapes import Misfit, Part, Shape, misfit
@@ -92,17 +92,21 @@ class ArgumentsCodec:
     Args:
         function: every parameter annotated, none of them `*args`, `**kwargs` or positional only. A first parameter
             `self` or `cls` without annotation is left out.
+        variables: what stands for type variables in the annotations, as `variables_of` gives it.
         max_bytes: more than that is neither written nor read.
 
     Raises:
         UnsupportedType: a parameter has no annotation, or one that cannot be stored; names function and parameter.
     """
 
-    def __init__(self, function: Callable[..., Any], *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, variables: Mapping[Any, Any] | None = None, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._name = function.__qualname__
         shapes = Shapes()
+        hints = _hints(function, variables or {})
         self._fields = [
-            _parameter(function, self._name, parameter, shapes) for parameter in _parameters_to_store(function)
+            _parameter(hints, self._name, parameter, shapes) for parameter in _parameters_to_store(function)
         ]
         self._positional = [field.name for field in self._fields if not field.keyword]
         self._names = frozenset(field.name for field in self._fields)
@@ -149,18 +153,21 @@ class ArgumentsCodec:
         return BadArguments(f"{self._name}() is called without {', '.join(missing)}")
 
 
-def reply_codec(function: Callable[..., Any], *, max_bytes: int = MAX_BYTES) -> ValueCodec[Any]:
+def reply_codec(
+    function: Callable[..., Any], *, variables: Mapping[Any, Any] | None = None, max_bytes: int = MAX_BYTES
+) -> ValueCodec[Any]:
     """The codec of what `function` returns (of a coroutine function: what awaiting it gives), by its annotation.
 
     Args:
         function: has a return annotation.
+        variables: what stands for type variables in it, as `variables_of` gives it.
         max_bytes: more than that is neither written nor read.
 
     Raises:
         UnsupportedType: it has none, or one that cannot be stored.
     """
     name = function.__qualname__
-    hints = resolved(function, name)
+    hints = _hints(function, variables or {})
     if "return" not in hints:
         raise UnsupportedType(f"reply of {name}", "a reply without annotation", "say what it returns, such as -> None")
     return ValueCodec(hints["return"], what=f"reply of {name}", max_bytes=max_bytes)
@@ -210,13 +217,17 @@ def _parameters_to_store(function: Callable[..., Any]) -> list[inspect.Parameter
     return parameters
 
 
-def _parameter(function: Callable[..., Any], name: str, parameter: inspect.Parameter, shapes: Shapes) -> Field:
+def _hints(function: Callable[..., Any], variables: Mapping[Any, Any]) -> dict[str, Any]:
+    hints = resolved(function, function.__qualname__)
+    return {name: substituted(annotation, variables) for name, annotation in hints.items()}
+
+
+def _parameter(hints: Mapping[str, Any], name: str, parameter: inspect.Parameter, shapes: Shapes) -> Field:
     where = f"{name}.{parameter.name}"
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
         raise UnsupportedType(
             where, str(parameter), f"parameters {parameter.kind.description} have no name of their own"
         )
-    hints = resolved(function, name)
     if parameter.name not in hints:
         raise UnsupportedType(where, "a parameter without annotation", "annotate it")
     required, keyword = parameter.default is parameter.empty, parameter.kind is parameter.KEYWORD_ONLY
