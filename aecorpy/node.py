@@ -30,6 +30,7 @@ from aecorpy.projection.distributed import ProjectionProcesses, ranges
 from aecorpy.projection.handle import DistributedProjection
 from aecorpy.projection.progress import ViewProgress, ViewsOfJournal
 from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
+from aecorpy.schedule.timers import Schedule
 from aecorpy.schedule.view import firing_view, name_of
 from journal.contract import Database
 from journal.database import open_database
@@ -49,6 +50,7 @@ from sharding.store import Deployment as ClusterDeployment
 from sharding.wire import Registry
 
 T = TypeVar("T", bound=Entity[Any, Any])
+Timers = TypeVar("Timers", bound=Schedule[Any])
 
 _log = logging.getLogger(__name__)
 
@@ -435,7 +437,9 @@ class ClusterNode:
         switch = await processing.run(recipes, registration, patient=projection.patient, patience=patience, hosts=hosts)
         return DistributedProjection(switch, self.database, store, progress)
 
-    async def schedule(self, timers: type[T], *, patience: Patience | None = None, hosts: bool = True) -> EntityRefs[T]:
+    async def schedule(
+        self, timers: type[Timers], *, patience: Patience | None = None, hosts: bool = True
+    ) -> EntityRefs[Timers]:
         """Host a `Schedule`'s timers, and fire what is due, somewhere in the cluster.
 
         Call it on every node that may run it, instead of `deploy`. What fires them are processes of the projection
@@ -453,7 +457,7 @@ class ClusterNode:
             InvalidDefinition, WrongShardCount, DeploymentMismatch, Unavailable: as `deploy` and `distribute`.
         """
         view, processes = firing_view(timers)
-        refs = await self.deploy(timers, hosts=hosts)
+        refs: EntityRefs[Timers] = await self.deploy(timers, hosts=hosts)
         await self.distribute(name_of(timers), view, processes=processes, patience=patience, hosts=hosts)
         return refs
 

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Firing:
-    """Tells each timer of a part when it is due. That it fires once is the timer's own matter, however often it is told.
+    """Tells each timer of a part that it is due. That it fires once is the timer's own matter, however often it hears.
 
     Args:
         database: where the rows of pending timers are.

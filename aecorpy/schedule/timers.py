@@ -120,7 +120,7 @@ def _after(timer: Timer[Any] | None, happened: Any) -> Folded[Timer[Any] | None]
 
 
 class Schedule(Entity[Timer[P] | None, Scheduled[P] | Fired[P] | Dropped[P] | Cancelled], Generic[P]):
-    """Timers with payloads of type `P`, of which each fires once. Subclass it, and start it with `ClusterNode.schedule`.
+    """Timers with payloads of type `P`, each of which fires once. Subclass it, and start it by `ClusterNode.schedule`.
 
     A timer is an entity, its key is the id. That it fired is an event (`Fired`), and who wants to act on it is a
     `ProcessManager` or another projection with `entity = …`, which get it at least once, or exactly once.

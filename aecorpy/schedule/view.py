@@ -79,12 +79,11 @@ class PendingTimers(TableView[Pending, Any]):
                 firing.unsure()
             raise
         for event in step.events:
-            firing = self._firing.get(self._part(event.shard))
-            if firing is not None:
-                if isinstance(event.payload, Scheduled):
-                    firing.noticed(event.entity_key, event.payload.due)
-                else:
-                    firing.over(event.entity_key)
+            near = self._firing.get(self._part(event.shard))
+            if near is not None and isinstance(event.payload, Scheduled):
+                near.noticed(event.entity_key, event.payload.due)
+            elif near is not None:
+                near.over(event.entity_key)
 
     def _part(self, shard: int) -> int:
         """As `aecorpy.projection.distributed.ranges` divides the shards."""
