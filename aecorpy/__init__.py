@@ -35,6 +35,9 @@ from aecorpy.fold import Fold, Folded, Impossible, Next
 from aecorpy.heap import settle_heap
 from aecorpy.node import ClusterNode
 from aecorpy.process_manager import Commands, ProcessManager
+from aecorpy.processing.deployment import KillSwitch
+from aecorpy.processing.process import HeldProcess, Process, ProcessContext, RunningProcess
+from aecorpy.processing.worker import Patience
 from aecorpy.projection import ForeignSink, Retry, SetAside, SqlView, Stop, Table, TableView, Versioned
 from aecorpy.refs import ActorRefs, EntityRefs
 from aecorpy.snapshotting import Snapshotting
@@ -72,21 +75,27 @@ __all__ = [
     "Fold",
     "Folded",
     "ForeignSink",
+    "HeldProcess",
     "Impossible",
     "ImpossibleEvent",
     "InvalidDefinition",
     "InvalidName",
     "JournalError",
+    "KillSwitch",
     "Metadata",
     "Next",
     "NodeNameTaken",
     "NodeStopping",
     "OutcomeUnknown",
     "Overloaded",
+    "Patience",
+    "Process",
+    "ProcessContext",
     "ProcessManager",
     "RecoveryFailed",
     "Rejection",
     "Retry",
+    "RunningProcess",
     "SchemaMismatch",
     "SetAside",
     "ShardMoved",
