@@ -22,7 +22,7 @@ class StoreClock:
     """The time by the database's clock, which is one for all nodes, whatever their machines' clocks say.
 
     Between two measurements it goes by the loop's clock. It is never ahead of the database's, but for what clocks drift
-    in the meantime, and behind it by at most the time that the measurement took.
+    apart in the meantime (0.2 ms in 2 s, at 100 millionths), and behind it by at most the time that a measurement took.
 
     Args:
         database: whose clock.
@@ -30,7 +30,7 @@ class StoreClock:
         every: seconds between two measurements.
     """
 
-    def __init__(self, database: Database, time: Callable[[], float], *, every: float = 5.0) -> None:
+    def __init__(self, database: Database, time: Callable[[], float], *, every: float = 2.0) -> None:
         self._database = database
         self._time = time
         self._every = every
