@@ -51,10 +51,14 @@ async def measure(run: Run) -> None:
     count = PENDING_QUICK if run.quick else PENDING
     async with run.database() as url:
         await fill(url, count)
-        async with ClusterNode("benchmark", journal=url) as node:
+        await run.settle(f"{count:,} pending")
+        async with ClusterNode("benchmark", journal=url, lease_seconds=60) as node:
             timers = await taken_in(run, node, count)
+            await run.settle("setting")
             await setting(run, node, timers, SET_QUICK if run.quick else SET)
+            await run.settle("firing steadily")
             await steady(run, node, timers)
+            await run.settle("firing at once")
             await at_once(run, node, timers, SET_QUICK if run.quick else SET)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
-ENTITY, VIEW, KIT = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+ENTITY, VIEW, KIT, CHORES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 DEFINITIONS = ENTITY.partition("async def main")[0]
 
 PROJECT = """
@@ -20,6 +20,19 @@ async def main() -> None:
         await accounts("alice").move(-100)
         await view.caught_up()
         print([row async for row in Balances.table.rows(node.database)])
+
+
+asyncio.run(main())
+"""
+
+
+AT_WORK = """
+async def main() -> None:
+    async with ClusterNode("bank", journal="sqlite:///bank.db") as node:
+        chores = await node.processing.start("chores", CHORES)
+        await inbox.put("hello")
+        await asyncio.sleep(2.5)
+        await chores.shutdown()
 
 
 asyncio.run(main())
@@ -51,3 +64,10 @@ def test_the_view_follows_the_entity(tmp_path: Path) -> None:
 
 def test_the_kit_runs_the_behaviour_without_journal_or_node(tmp_path: Path) -> None:
     assert "1 passed" in run(tmp_path, DEFINITIONS + KIT, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider")
+
+
+def test_the_chores_are_done(tmp_path: Path) -> None:
+    here_and_now = CHORES.replace("https://example.com/rate", "data:,42").replace("0 6 * * MON-FRI", "* * * * * *")
+    printed = run(tmp_path, DEFINITIONS + here_and_now + AT_WORK).splitlines()
+    assert {"the rate is 42", "a letter: hello"} < set(printed)
+    assert any(line.startswith("the report of 20") for line in printed)

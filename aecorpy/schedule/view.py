@@ -44,6 +44,8 @@ def pending(timers: type[Schedule[Any]]) -> Table[Pending]:
 class PendingTimers(TableView[Pending, Any]):
     """The rows of one schedule, in as many parts as there are processes, and what fires each part."""
 
+    idempotent = True  # each event says by itself what is in its row
+
     def __init__(self) -> None:
         self.parts = min(MOST_PARTS, self.entity.tagging.shard_count)
         self._firing: dict[int, Firing] = {}
