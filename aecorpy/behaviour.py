@@ -17,13 +17,11 @@ from aecorpy.entity import Entity, failure
 from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName, Rejection
 from aecorpy.fold import Fold
 from aecorpy.snapshotting import Snapshotting
-from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec, variables_of
+from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec, variables_within
 from journal.records import checked_name
 from journal.tagging import Tagging
 
 T = TypeVar("T", bound=Entity[Any, Any])
-
-_VARIABLES: tuple[Any, Any] = Entity.__parameters__  # type: ignore[attr-defined]  # which mypy does not know of
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,6 @@ class Behaviour(Generic[T]):
         if not commands:
             raise InvalidDefinition(f"{entity.__name__}: it has no @command, so nobody could use it")
         _check_class(entity, commands)
-        variables = variables_of(entity)
         state, events = _type_arguments(entity)
         try:
             return cls(
@@ -82,8 +79,11 @@ class Behaviour(Generic[T]):
                 PayloadCodec(events, entity.upcasters),
                 _snapshot_codec(entity, state),
                 ValueCodec(state, what=f"state of {entity.__name__}"),
-                {name: ArgumentsCodec(spec.method, variables=variables) for name, spec in commands.items()},
-                {name: reply_codec(spec.method, variables=variables) for name, spec in commands.items()},
+                {
+                    name: ArgumentsCodec(one.method, variables=_variables(entity, name))
+                    for name, one in commands.items()
+                },
+                {name: reply_codec(one.method, variables=_variables(entity, name)) for name, one in commands.items()},
                 PayloadCodec(entity.rejections, class_names=True),
             )
         except (BadPayload, InvalidName) as error:
@@ -121,14 +121,19 @@ def _check_class(entity: type[Entity[Any, Any]], commands: Iterable[str]) -> Non
 
 
 def _type_arguments(entity: type) -> tuple[Any, Any]:
-    for base in entity.__mro__:
-        variables = variables_of(base)
-        state, events = [variables.get(variable) for variable in _VARIABLES]
-        if not any(
-            one is None or isinstance(one, TypeVar) or getattr(one, "__parameters__", ()) for one in (state, events)
-        ):
-            return state, events
+    given = [one for one in variables_within(entity, Entity).values() if not _is_open(one)]
+    if len(given) == 2:
+        return given[0], given[1]
     raise InvalidDefinition(f"{entity.__name__}: derive it from Entity[State, Event] with both types given")
+
+
+def _is_open(annotation: Any) -> bool:
+    return isinstance(annotation, TypeVar) or bool(getattr(annotation, "__parameters__", ()))
+
+
+def _variables(entity: type, command: str) -> dict[Any, Any]:
+    """What stands for the type variables in a command's signature: those of the class that defines it."""
+    return variables_within(entity, next(base for base in entity.__mro__ if command in vars(base)))
 
 
 def _snapshot_codec(entity: type[Entity[Any, Any]], state: Any) -> PayloadCodec[Any] | None:

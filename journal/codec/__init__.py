@@ -23,7 +23,7 @@ from journal.codec.errors import (
     UnsupportedType,
     UpcastFailed,
 )
-from journal.codec.fields import variables_of
+from journal.codec.fields import variables_within
 from journal.codec.naming import StoredAs, event, snapshot, stored_as
 from journal.codec.packing import MAX_BYTES, MAX_DEPTH
 from journal.codec.payloads import PayloadCodec
@@ -57,5 +57,5 @@ __all__ = [
     "snapshot",
     "stored_as",
     "upcast",
-    "variables_of",
+    "variables_within",
 ]

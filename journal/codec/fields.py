@@ -103,6 +103,22 @@ def variables_of(target: Any) -> dict[Any, Any]:
     return variables
 
 
+def variables_within(target: Any, owner: type) -> dict[Any, Any]:
+    """What stands for the type variables of `owner`, which `target` is or inherits from; only of those that are given.
+
+    Two classes on the way may use one variable for different things, so it matters whose they are.
+    """
+    cls = get_origin(target) or target
+    own = dict(zip(getattr(cls, "__parameters__", ()), get_args(target), strict=False))
+    if cls is owner:
+        return own
+    for base in vars(cls).get("__orig_bases__", cls.__bases__):
+        origin = get_origin(base) or base
+        if isinstance(origin, type) and issubclass(origin, owner):
+            return {name: substituted(value, own) for name, value in variables_within(base, owner).items()}
+    return {}
+
+
 def substituted(annotation: Any, variables: Mapping[Any, Any]) -> Any:
     """The annotation with its type variables replaced by what stands for them."""
     if isinstance(annotation, TypeVar):

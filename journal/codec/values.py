@@ -92,7 +92,7 @@ class ArgumentsCodec:
     Args:
         function: every parameter annotated, none of them `*args`, `**kwargs` or positional only. A first parameter
             `self` or `cls` without annotation is left out.
-        variables: what stands for type variables in the annotations, as `variables_of` gives it.
+        variables: what stands for type variables in the annotations, as `variables_within` gives it.
         max_bytes: more than that is neither written nor read.
 
     Raises:
@@ -160,7 +160,7 @@ def reply_codec(
 
     Args:
         function: has a return annotation.
-        variables: what stands for type variables in it, as `variables_of` gives it.
+        variables: what stands for type variables in it, as `variables_within` gives it.
         max_bytes: more than that is neither written nor read.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from aecorpy import (
+    BadPayload,
     Behaviour,
     Entity,
     Fold,
@@ -282,17 +283,39 @@ class Base(Entity[S, E], Generic[S, E]):
     """A base of entities that leaves the types open."""
 
 
-def test_types_that_a_base_leaves_open_are_asked_for() -> None:
-    class Given(Base[int, Added]):
-        fold = FOLD
+class Pair(Base[tuple[S, S], Added], Generic[S]):
+    """Gives one of them, and leaves open what it holds."""
 
-        @command
-        async def add(self, n: int) -> int:
-            self.append(Added(n))
-            return self.state
+    fold = Fold[Any, Added](None, lambda state, _: Next(state))
 
+    @command
+    async def add(self, first: S, n: int = 1) -> tuple[S, S]:
+        self.append(Added(n))
+        return self.state
+
+
+def test_types_that_a_base_leaves_open_are_those_that_a_subclass_gives() -> None:
+    class Texts(Pair[str]):
+        """Is closed."""
+
+    behaviour = Behaviour.of(Texts)
+    assert behaviour.events.names == ("Added",)
+    arguments = behaviour.arguments["add"]
+    assert arguments.decode(arguments.encode("text")) == {"first": "text"}
+    with pytest.raises(BadPayload, match="first"):
+        arguments.encode(1)
+    assert behaviour.replies["add"].decode(behaviour.replies["add"].encode(("a", "b"))) == ("a", "b")
+
+
+def test_types_that_are_left_open_are_asked_for() -> None:
+    class Open(Pair):  # type: ignore[type-arg]
+        """Is not."""
+
+    for one in (Open, Base, Pair):
+        with pytest.raises(InvalidDefinition):
+            Behaviour.of(one)
     with pytest.raises(InvalidDefinition, match=r"derive it from Entity\[State, Event\] with both types given"):
-        Behaviour.of(Given)
+        Behaviour.of(Open)
 
 
 @pytest.mark.parametrize(
