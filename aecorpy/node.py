@@ -26,8 +26,10 @@ from aecorpy.processing.deployment import DistributedProcessing
 from aecorpy.processing.states import Registration
 from aecorpy.processing.worker import Patience
 from aecorpy.projection import Projection
-from aecorpy.projection.distributed import ProjectionProcesses, ranges
+from aecorpy.projection.beside import View
+from aecorpy.projection.distributed import ProjectionProcesses, ranges, register
 from aecorpy.projection.handle import DistributedProjection
+from aecorpy.projection.pace import Pace
 from aecorpy.projection.progress import ViewProgress, ViewsOfJournal
 from aecorpy.refs import ActorRefs, Door, EntityRefs, ref_class
 from aecorpy.schedule.timers import Schedule
@@ -399,6 +401,7 @@ class ClusterNode:
         name: str,
         projection: Projection[Any],
         *,
+        former: Projection[Any] | None = None,
         processes: int | None = None,
         patience: Patience | None = None,
         hosts: bool = True,
@@ -410,6 +413,8 @@ class ClusterNode:
         Args:
             name: the consumer's; unique in the cluster.
             projection: what handles the events.
+            former: the version of it that serves until `projection`, of a higher version, has been built beside it.
+                Without it the view's tables stay as they are until then.
             processes: into how many processes the tags are divided; by default one per tag, up to 8. Another number
                 may be chosen later, once no node runs with the former one.
             patience: pauses and bounds of the processes.
@@ -421,15 +426,23 @@ class ClusterNode:
             Unavailable: the database cannot be reached.
         """
         checked_name(snake_case(name))
-        projection.check()
-        projection.bind(self.refs)
+        programs = [projection] if former is None else [projection, former]
+        for one in programs:
+            one.check()
+            one.bind(self.refs)
+        if former is not None and not (former.version < projection.version and former.entity is projection.entity):
+            raise InvalidDefinition(
+                f"projection {name!r} has version {projection.version}, its former one {former.version}: "
+                "let the new one have the higher version, and both the same entity"
+            )
         journal = self.journal(projection.entity)
         tags = ranges(projection.entity.tagging.tags(journal.name), processes)
         processing, cluster, progress = self.processing, self.cluster, self._progress
         assert progress is not None, "a running node has it"
-        recipes = ProjectionProcesses(
-            name, projection, journal, self.database, tags, self.node, lambda: cluster.me, self._draw
-        )
+        every_tag = tuple(tag for some in tags for tag in some)
+        view = View(name, tuple(programs), journal, self.database, every_tag, self._draw, Pace())
+        recipes = ProjectionProcesses(view, tags, self.node, lambda: cluster.me)
+        await register(self.database, name, programs)
         store = journal.store
         registration = Registration(
             name, "projection", recipes.names, store.name, store.shard_count, projection.tables(), projection.idempotent

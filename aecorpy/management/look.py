@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aecorpy.management.views import ViewSeen, views_seen
 from aecorpy.processing.states import (
     CONTROL,
     DEPLOYMENT,
@@ -71,12 +72,13 @@ class TagSeen:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSeen:
-    """A deployment of processes; `tags` is empty unless it projects."""
+    """A deployment of processes; `tags` is empty, and there is no `view`, unless it projects."""
 
     registration: Registration
     control: Control
     processes: tuple[ProcessSeen, ...]
     tags: tuple[TagSeen, ...]
+    view: ViewSeen | None = None
 
     @property
     def name(self) -> str:
@@ -158,12 +160,14 @@ async def _seen(database: Database, notes: Sequence[Note]) -> list[DeploymentSee
     registrations = [registration_of(note) for note in notes if note.kind == DEPLOYMENT]
     controls = {note.name: control_of(note) for note in notes if note.kind == CONTROL}
     states = {note.name: state_of(note) for note in notes if note.kind == PROCESS}
+    views = await views_seen(database, registrations, states.values(), now)
     return [
         DeploymentSeen(
             registration,
             controls.get(registration.name, Control()),
             tuple(_processes(registration, controls, states, now)),
             tuple(await _tags(database, registration, states.values(), now)),
+            views.get(registration.name),
         )
         for registration in registrations
     ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from aecorpy.entity import Entity
 from aecorpy.errors import AecorError, InvalidDefinition
@@ -16,6 +17,8 @@ from journal.records import DeadLetter, OffsetMove
 from journal.tagging import EventTag
 
 E = TypeVar("E")
+
+LONGEST_TABLE = 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ class Projection(ABC, Generic[E]):
         idempotent: whether an event may be handled again without harm, so that the view may be replayed in place.
         patient: when a node is lost, wait for the end of its lease before its tags are handled elsewhere, even if it
             is known to be dead; for effects that no epoch fences. The same on all nodes.
+        version: of what it makes of events. A program that brings a higher one than serves builds its own generation
+            of the view beside the serving one, and switches to it; see `docs/rebuilding.md`.
+
+    Attributes:
+        generation: the number of the generation that this instance writes.
     """
 
     entity: ClassVar[type[Entity[Any, Any]]]
@@ -94,6 +102,8 @@ class Projection(ABC, Generic[E]):
     batch: ClassVar[int] = 2_000
     idempotent: ClassVar[bool] = False
     patient: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+    generation: int = 1
 
     def check(self) -> None:
         """Do nothing if it can be run.
@@ -106,10 +116,35 @@ class Projection(ABC, Generic[E]):
             raise InvalidDefinition(f"{type(self).__name__}: say whose events it handles, `entity = …`")
         if self.batch < 1:
             raise InvalidDefinition(f"{type(self).__name__}.batch is {self.batch}: use 1 or more")
+        if self.version < 1:
+            raise InvalidDefinition(f"{type(self).__name__}.version is {self.version}: use 1 or more")
+        if self.version > 1:
+            self.check_beside()
+
+    def check_beside(self) -> None:
+        """Do nothing if another generation of it can be built beside the serving one.
+
+        Raises:
+            InvalidDefinition: it cannot; says what to declare.
+        """
+        if not self.tables():
+            raise InvalidDefinition(f"{type(self).__name__} does not name its tables: override `tables` and `at`")
+        for table in self.tables():
+            if len(table) > LONGEST_TABLE:
+                raise InvalidDefinition(
+                    f"{type(self).__name__}: the table's name {table!r} has {len(table)} letters, and room is needed "
+                    f"for a generation's number behind it: use at most {LONGEST_TABLE}"
+                )
 
     def tables(self) -> tuple[str, ...]:
-        """The names of the tables it writes, as far as it knows them."""
+        """The plain names of the tables it writes, as far as it knows them."""
         return ()
+
+    def at(self, generation: int, suffix: str) -> Self:
+        """A copy that writes the tables of another generation, whose names have `suffix` behind the plain ones."""
+        other = copy.copy(self)
+        other.generation = generation
+        return other
 
     def bind(self, refs: Callable[[type[Any]], Any]) -> None:
         """Take what it needs of the node that runs it; called before `prepare`, and does nothing by default.
@@ -129,6 +164,13 @@ class Projection(ABC, Generic[E]):
             tags: those of the process.
         """
         return None
+
+    async def effects(self, events: Sequence[EntityEvent[E]]) -> None:
+        """Have effects outside the database, such as mails; called with the events of a step before it is handled.
+
+        At least once for each event, in order within each tag, and only on behalf of the generation that serves: while
+        another is built from old events, effects are held. What this raises counts as the step's failure.
+        """
 
     @abstractmethod
     async def handle(self, database: Database, step: Step[E]) -> None:

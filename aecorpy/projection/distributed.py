@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aecorpy.errors import InvalidDefinition
 from aecorpy.processing.host import Recipes
-from aecorpy.processing.process import Process, ProcessContext, RunningProcess, TaskProcess, task_named
-from aecorpy.processing.wishes import pause
+from aecorpy.processing.process import ProcessContext
+from aecorpy.processing.wishes import begin_anew, pause
 from aecorpy.processing.worker import Task
+from aecorpy.projection.beside import View, ViewProcess
 from aecorpy.projection.contract import Projection
-from aecorpy.projection.runner import ProjectionRunner
+from aecorpy.projection.generations import VIEW, Generation, Generations, generations_of, seconds_now
 from journal.contract import Database
-from journal.events import EventJournal
 from journal.tagging import EventTag
 
 MOST_PROCESSES = 8
+
+_log = logging.getLogger(__name__)
 
 
 def ranges(tags: Sequence[EventTag], count: int | None) -> list[tuple[EventTag, ...]]:
@@ -36,78 +38,76 @@ class ProjectionProcesses(Recipes):
     """The processes of one projection.
 
     Args:
-        name: the consumer, and the deployment.
-        projection: what handles the events.
-        journal, database: where events come from, and where offsets commit.
+        view: what they are processes of; its name is the deployment's.
         tags: those of each process, by number.
         node: the name of this node.
         incarnation: tells this node's membership.
-        draw: random numbers in [0, 1), which spread pauses.
     """
 
     def __init__(
-        self,
-        name: str,
-        projection: Projection[Any],
-        journal: EventJournal[Any],
-        database: Database,
-        tags: Sequence[tuple[EventTag, ...]],
-        node: str,
-        incarnation: Callable[[], int],
-        draw: Callable[[], float],
+        self, view: View, tags: Sequence[tuple[EventTag, ...]], node: str, incarnation: Callable[[], int]
     ) -> None:
-        self.deployment = name
-        self.names = tuple(_name(name, some) for some in tags)
-        self._projection = projection
-        self._journal = journal
-        self._database = database
+        self.deployment = view.name
+        self.names = tuple(_name(view.name, some) for some in tags)
+        self._view = view
         self._tags = list(tags)
         self._node = node
         self._incarnation = incarnation
-        self._draw = draw
 
     async def claim(self, number: int, epoch: int) -> Task:
         """Take the tags of a process under `epoch`; see `Recipes.claim`."""
-        tags, name = self._tags[number], self.names[number]
-        await self._database.offsets.claim(self.deployment, [str(tag) for tag in tags], epoch)
-        runner = ProjectionRunner(
-            self.deployment, self._projection, self._journal, self._database, tags, draw=self._draw, epoch=epoch
-        )
-        context = ProcessContext(self.deployment, name, number, self._node, epoch, self._database)
+        tags, name, database = self._tags[number], self.names[number], self._view.database
+        await database.offsets.claim(self.deployment, [str(tag) for tag in tags], epoch)
+        process = ViewProcess(name, self._view, tags)
+        context = ProcessContext(self.deployment, name, number, self._node, epoch, database)
         return Task(
-            _Projecting(name, runner, self._projection.beside(self._database, tags)),
+            process,
             context,
             self._incarnation(),
             tuple(str(tag) for tag in tags),
-            details=runner.details,
-            hold=lambda error: pause(self._database, self.deployment, "its policy", str(error)),
+            details=process.details,
+            hold=lambda error: pause(database, self.deployment, "its policy", str(error)),
         )
 
 
-class _Projecting(Process):
-    def __init__(
-        self, name: str, runner: ProjectionRunner[Any], beside: Callable[[], Coroutine[Any, Any, None]] | None
-    ) -> None:
-        super().__init__(name)
-        self._runner = runner
-        self._beside = beside
+async def register(database: Database, name: str, programs: Sequence[Projection[Any]]) -> None:
+    """Note what versions of a view this program brings, and begin to build the newest if it never served.
 
-    async def run(self, context: ProcessContext) -> RunningProcess:
-        body = self._runner.run() if self._beside is None else _together(self._runner.run(), self._beside())
-        return TaskProcess(task_named(body, self.name))
+    Args:
+        database: where the view is.
+        name: the view's.
+        programs: its versions in this program, the newest first.
+
+    Raises:
+        Unavailable, OutcomeUnknown: the store is away.
+    """
+    newest = programs[0]
+    obstacle = _obstacle(newest)
+    known = bool(await database.offsets.read(name))
+    now = await seconds_now(database)
+    async with database.transaction() as transaction:
+        note = await transaction.get_note(VIEW, name)
+        if note is None:
+            version = 1 if known else newest.version  # what was there before anybody noted versions was the first
+            serving = Generation(1, version, programs[-1].tables() if known else newest.tables())
+            seen = former = Generations(serving, Generation(0, version), newest_version=version)
+        else:
+            seen = former = generations_of(note)
+        seen = seen.of_program(newest.version, newest.tables(), obstacle)
+        if newest.version > seen.newest_version and seen.building is None:
+            seen = seen.begun(name, now, "its program", f"version {newest.version}")
+            await begin_anew(transaction, name, seen.by, f"a rebuild {seen.why} begins")
+            _log.info("view %r: version %d is built beside version %d", name, newest.version, seen.serving.version)
+        if note is None or seen != former:
+            await transaction.put_note(seen.note(name))
 
 
-async def _together(*bodies: Coroutine[Any, Any, None]) -> None:
-    """Run them until one ends, and end the others; what that one raised is raised as it is, for the worker to know."""
-    tasks = [asyncio.ensure_future(body) for body in bodies]
+def _obstacle(projection: Projection[Any]) -> str:
     try:
-        first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in first:
-        task.result()
+        projection.check_beside()
+    except InvalidDefinition as error:
+        return str(error)
+    return ""
 
 
 def _name(deployment: str, tags: Sequence[EventTag]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar, cast
 
-from aecorpy.errors import AecorError
+from aecorpy.errors import AecorError, InvalidDefinition
 from aecorpy.fold import Folded, Impossible, Next
 from aecorpy.projection.contract import Projection, Step
 from journal.contract import Database
@@ -39,10 +39,24 @@ class SinkOutOfStep(AecorError):
 
 
 class ForeignSink(Projection[E], Generic[V, E]):
-    """A view that `load` and `save` reach. `save` must store value and version together, or neither."""
+    """A view that `load` and `save` reach. `save` must store value and version together, or neither.
+
+    Class attributes:
+        by_generation: `load` and `save` keep the generations of the view apart, by `self.generation`; needed to build
+            another beside the one that serves. Which one serves is told by `view_of` of `aecorpy.management.views`.
+    """
 
     idempotent = True
     patient = True
+    by_generation: ClassVar[bool] = False
+
+    def check_beside(self) -> None:
+        """See `Projection.check_beside`."""
+        if not self.by_generation:
+            raise InvalidDefinition(
+                f"{type(self).__name__}: let `load` and `save` keep generations apart by `self.generation`, and say so "
+                "by `by_generation = True`"
+            )
 
     @abstractmethod
     async def load(self, key: str) -> Versioned[V] | None:

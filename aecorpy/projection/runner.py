@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from aecorpy.pauses import Retry
 from aecorpy.processing.process import HeldProcess
 from aecorpy.projection.asked import AskedLetters
 from aecorpy.projection.contract import Projection, SetAside, Step, Stop
+from aecorpy.projection.pace import Pace
 from journal.contract import Database
 from journal.events import EntityEvent, EventJournal
 from journal.records import DeadLetter, OffsetMove, StoredEvent
@@ -21,6 +22,7 @@ from journal.tagging import EventTag
 E = TypeVar("E")
 
 STORE_PAUSES = Retry(0.05, 2.0)
+_NONE_DONE: Mapping[int, int] = {}
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +87,8 @@ class ProjectionRunner(Generic[E]):
             older epoch is fenced.
         draw: random numbers in [0, 1), which spread the pauses.
         epoch: the claim under which the tags are held already; None takes the next one in the store.
+        pace: lets the node's other work go first; without one it goes as fast as it can.
+        effects: by shard, up to which offset effects are done already; None holds them all.
     """
 
     def __init__(
@@ -97,8 +101,12 @@ class ProjectionRunner(Generic[E]):
         *,
         draw: Callable[[], float],
         epoch: int | None = None,
+        pace: Pace | None = None,
+        effects: Mapping[int, int] | None = _NONE_DONE,
     ) -> None:
         self.name = name
+        self._pace = pace
+        self._effects = effects
         self._projection = projection
         self._journal = journal
         self._database = database
@@ -189,7 +197,14 @@ class ProjectionRunner(Generic[E]):
         ready = await self._ready()
         if not ready:
             return
-        limit = max(1, self._projection.batch // len(ready))
+        if self._pace is None:
+            await self._read_and_handle(ready, self._projection.batch)
+        else:
+            async with self._pace.turn():
+                await self._read_and_handle(ready, min(self._pace.batch, self._projection.batch))
+
+    async def _read_and_handle(self, ready: dict[int, int], batch: int) -> None:
+        limit = max(1, batch // len(ready))
         records = await self._journal.read_shards(ready, limit)
         if not records:
             return
@@ -220,6 +235,9 @@ class ProjectionRunner(Generic[E]):
         last: dict[int, int] = {}
         for event in events:
             last[event.shard] = event.offset
+        if self._effects is not None:
+            done = self._effects
+            await self._projection.effects([event for event in events if event.offset > done.get(event.shard, 0)])
         moves = [OffsetMove(str(self._tags[shard].tag), self._tags[shard].offset, to) for shard, to in last.items()]
         await self._projection.handle(self._database, Step(self.name, self._claimed, events, moves))
         self._moved(last)

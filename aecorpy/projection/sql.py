@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, Self, TypeVar
 
+from aecorpy.errors import InvalidDefinition
 from aecorpy.projection.contract import Projection, Step
 from journal.contract import Database, Transaction
 from journal.events import EntityEvent
@@ -19,7 +20,43 @@ class SqlView(Projection[E]):
 
     Events of several tags may be handled at once by several runners: write sums as increments (`SET n = n + $1`), and
     touch rows in a fixed order so that two transactions do not wait for each other.
+
+    Class attributes:
+        table_names: the tables it writes. Statements then say `self.table("products")` for a table, so that another
+            generation of the view can be built in tables of its own.
     """
+
+    table_names: ClassVar[tuple[str, ...]] = ()
+    _suffix = ""
+
+    def check_beside(self) -> None:
+        """See `Projection.check_beside`."""
+        if not self.table_names:
+            raise InvalidDefinition(
+                f'{type(self).__name__}: declare its tables, `table_names = ("products",)`, and write '
+                '`{self.table("products")}` in its statements, for indexes too: `{self.table("products")}_by_price`'
+            )
+        super().check_beside()
+
+    def tables(self) -> tuple[str, ...]:
+        """See `Projection.tables`."""
+        return self.table_names
+
+    def table(self, name: str) -> str:
+        """The name under which a table of `table_names` is to be written and read in a statement.
+
+        Raises:
+            InvalidDefinition: `table_names` does not have it.
+        """
+        if name not in self.table_names:
+            raise InvalidDefinition(f"{type(self).__name__}: {name!r} is not among its table_names")
+        return name + self._suffix
+
+    def at(self, generation: int, suffix: str) -> Self:
+        """See `Projection.at`."""
+        other = super().at(generation, suffix)
+        other._suffix = suffix
+        return other
 
     async def create(self, transaction: Transaction) -> None:
         """Create tables where they are missing (`CREATE TABLE IF NOT EXISTS …`)."""

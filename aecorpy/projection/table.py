@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Generic, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from aecorpy.errors import AecorError, InvalidDefinition
 from aecorpy.projection.contract import Projection, Step
@@ -61,6 +61,14 @@ class Table(Generic[R]):
         self.spec = TableSpec(checked_name(name), key, columns, indexes)
         self._names = tuple(column.name for column in columns)
 
+    def named(self, name: str) -> Table[R]:
+        """A table of the same rows under another name.
+
+        Raises:
+            InvalidName: it cannot be a table's.
+        """
+        return Table(self.row, name, key=self.spec.key, indexes=self.spec.indexes)
+
     def values(self, row: R) -> tuple[Any, ...]:
         """The row's values in the order of the columns."""
         return tuple([getattr(row, name) for name in self._names])
@@ -100,6 +108,12 @@ class TableView(Projection[E], Generic[R, E]):
     def tables(self) -> tuple[str, ...]:
         """See `Projection.tables`."""
         return (self.table.spec.name,)
+
+    def at(self, generation: int, suffix: str) -> Self:
+        """See `Projection.at`."""
+        other = super().at(generation, suffix)
+        vars(other)["table"] = self.table.named(self.table.spec.name + suffix)
+        return other
 
     async def prepare(self, database: Database) -> None:
         """Create the table."""

@@ -1,0 +1,34 @@
+"""How fast old events are worked through beside what a node has to do now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+MOST_REST = 1.0
+
+
+class Pace:
+    """Turns for those on one node that work through old events: one at a time, small steps, and a rest after each.
+
+    A step's computing is what commands wait for, so a step is small; while it waits for the store, others compute.
+
+    Args:
+        batch: the most events in a step.
+        rest: how long to rest after a step, relative to how long it took.
+    """
+
+    def __init__(self, batch: int = 500, rest: float = 0.5) -> None:
+        self.batch = batch
+        self._rest = rest
+        self._free = asyncio.Semaphore(1)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One step; others of this node that have a pace wait."""
+        clock = asyncio.get_running_loop().time
+        async with self._free:
+            began = clock()
+            yield
+            await asyncio.sleep(min(MOST_REST, self._rest * (clock() - began)))

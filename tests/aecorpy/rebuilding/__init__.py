@@ -1,0 +1,1 @@
+"""Views rebuilt beside the generation that serves."""
