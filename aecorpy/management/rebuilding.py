@@ -7,7 +7,14 @@ program's processes do the work.
 from __future__ import annotations
 
 from aecorpy.processing.wishes import begin_anew
-from aecorpy.projection.generations import Generations, consumer_beside, held_generations, read_generations, seconds_now
+from aecorpy.projection.generations import (
+    Generations,
+    changing,
+    consumer_beside,
+    held_generations,
+    read_generations,
+    seconds_now,
+)
 from aecorpy.projection.switch import discard, exchange
 from journal.contract import Database
 
@@ -28,7 +35,7 @@ async def rebuild(database: Database, name: str, by: str, why: str = "") -> int:
         Unavailable, OutcomeUnknown: the store is away.
     """
     now = await seconds_now(database)
-    async with database.transaction() as transaction:
+    async with changing(database, name) as transaction:
         seen = (await held_generations(transaction, name)).begun(name, now, by, why)
         await transaction.put_note(seen.note(name))
         await begin_anew(transaction, name, by, f"generation {seen.last} is built: {why}")
@@ -55,7 +62,7 @@ async def back(database: Database, name: str, by: str, why: str = "", *, at_once
     """
     now = await seconds_now(database)
     there = await _plain_tables(database, name) if at_once else set()
-    async with database.transaction() as transaction:
+    async with changing(database, name) as transaction:
         former = await held_generations(transaction, name)
         number = former.kept.number if former.kept is not None else 0
         start = 0
@@ -78,7 +85,7 @@ async def cancel(database: Database, name: str, by: str, why: str = "") -> None:
         RebuildRefused: nothing is being built, or it is just being switched in.
         Unavailable, OutcomeUnknown: the store is away.
     """
-    async with database.transaction() as transaction:
+    async with changing(database, name) as transaction:
         former = await held_generations(transaction, name)
         seen = former.cancelled(name)
         build = former.building
@@ -95,7 +102,7 @@ async def forget_kept(database: Database, name: str) -> None:
         RebuildRefused: there is no view of that name.
         Unavailable, OutcomeUnknown: the store is away.
     """
-    async with database.transaction() as transaction:
+    async with changing(database, name) as transaction:
         seen = await held_generations(transaction, name)
         if seen.kept is not None:
             await discard(transaction, name, seen.kept.number, seen.kept.tables)

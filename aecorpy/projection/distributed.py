@@ -13,7 +13,7 @@ from aecorpy.processing.wishes import begin_anew, pause
 from aecorpy.processing.worker import Task
 from aecorpy.projection.beside import View, ViewProcess
 from aecorpy.projection.contract import Projection
-from aecorpy.projection.generations import VIEW, Generation, Generations, generations_of, seconds_now
+from aecorpy.projection.generations import VIEW, Generation, Generations, changing, generations_of, seconds_now
 from journal.contract import Database
 from journal.tagging import EventTag
 
@@ -85,7 +85,7 @@ async def register(database: Database, name: str, programs: Sequence[Projection[
     obstacle = _obstacle(newest)
     known = bool(await database.offsets.read(name))
     now = await seconds_now(database)
-    async with database.transaction() as transaction:
+    async with changing(database, name) as transaction:
         note = await transaction.get_note(VIEW, name)
         if note is None:
             version = 1 if known else newest.version  # what was there before anybody noted versions was the first

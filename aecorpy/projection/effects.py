@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from aecorpy.projection.contract import Projection
-from aecorpy.projection.generations import held_generations
+from aecorpy.projection.generations import changing, held_generations
 from journal.contract import Database
 from journal.events import EventJournal
 from journal.tagging import EventTag
@@ -48,7 +48,7 @@ async def settle_effects(
         else:
             await _have(projection, journal, tag, effects, handled)
             settled[str(tag)] = effects
-    async with database.transaction() as transaction:
+    async with changing(database, name) as transaction:
         seen = await held_generations(transaction, name)
         left = {tag: offset for tag, offset in seen.effects.items() if settled.get(tag) != offset}
         await transaction.put_note(replace(seen, effects=left).note(name))

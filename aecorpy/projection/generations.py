@@ -10,14 +10,15 @@ transaction that does the step, so whoever comes next goes on from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import msgpack
 
 from aecorpy.errors import AecorError
-from aecorpy.processing.states import UnreadableNote
+from aecorpy.processing.states import DEPLOYMENT, UnreadableNote
 from journal.contract import Database, Transaction
 from journal.records import NewNote, Note
 
@@ -212,6 +213,18 @@ async def read_generations(database: Database, name: str) -> Generations | None:
     """
     notes = await database.notes.read([VIEW], name)
     return next((generations_of(note) for note in notes if note.name == name), None)
+
+
+@asynccontextmanager
+async def changing(database: Database, name: str) -> AsyncIterator[Transaction]:
+    """A transaction that changes something of a deployment: one at a time, so that they may lock the rest in any order.
+
+    Raises:
+        Unavailable, OutcomeUnknown: the store is away.
+    """
+    async with database.transaction() as transaction:
+        await transaction.get_note(DEPLOYMENT, name)
+        yield transaction
 
 
 async def held_generations(transaction: Transaction, name: str) -> Generations:

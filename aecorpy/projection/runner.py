@@ -106,7 +106,7 @@ class ProjectionRunner(Generic[E]):
     ) -> None:
         self.name = name
         self._pace = pace
-        self._effects = effects
+        self._effects = None if effects is None else dict(effects)
         self._projection = projection
         self._journal = journal
         self._database = database
@@ -236,12 +236,18 @@ class ProjectionRunner(Generic[E]):
         for event in events:
             last[event.shard] = event.offset
         if self._effects is not None:
-            done = self._effects
-            await self._projection.effects([event for event in events if event.offset > done.get(event.shard, 0)])
+            await self._have_effects(events, self._effects)
         moves = [OffsetMove(str(self._tags[shard].tag), self._tags[shard].offset, to) for shard, to in last.items()]
         await self._projection.handle(self._database, Step(self.name, self._claimed, events, moves))
         self._moved(last)
         self._handled += len(events)
+
+    async def _have_effects(self, events: Sequence[EntityEvent[E]], done: dict[int, int]) -> None:
+        """Once for each event in this runner's life, however often the step itself is tried."""
+        ahead = [event for event in events if event.offset > done.get(event.shard, 0)]
+        if ahead:
+            await self._projection.effects(ahead)
+            done.update({event.shard: event.offset for event in ahead})
 
     def _moved(self, offsets: dict[int, int]) -> None:
         for shard, offset in offsets.items():

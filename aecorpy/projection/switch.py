@@ -20,6 +20,7 @@ from aecorpy.processing.wishes import begin_anew
 from aecorpy.projection.generations import (
     Build,
     Generations,
+    changing,
     consumer_beside,
     held_generations,
     read_generations,
@@ -32,6 +33,7 @@ from journal.tagging import EventTag
 
 BUILDING_LOOK, FROZEN_LOOK = 0.25, 0.03
 LITTLE = 2_000
+A_MOMENT = 2.0
 FROZEN_LIMIT = 10.0
 LOCKS_LIMIT = 2.0
 REST = 30.0
@@ -70,6 +72,7 @@ class Switch:
         self._mine = [str(tag) for tag in mine]
         self._epoch = epoch
         self.error: str | None = None
+        self._wanted: tuple[float, dict[str, int]] | None = None
 
     async def drive(self, number: int) -> None:
         """Switch generation `number` in when it is time; return when it is not being built any more."""
@@ -94,21 +97,32 @@ class Switch:
     async def _go_on(self, seen: Generations, build: Build) -> None:
         now = await seconds_now(self._database)
         if build.frozen_at is None:
-            if now >= build.rest_until and await self._little_is_left(build):
+            if now >= build.rest_until and await self._is_close(build, now):
                 await self._freeze(build.generation.number, now)
         elif now - build.frozen_at > FROZEN_LIMIT:
             await thaw(self._database, self._name, build.frozen_at, now + REST)
         else:
             await self._switch(seen, build)
 
-    async def _little_is_left(self, build: Build) -> bool:
-        consumer = consumer_beside(self._name, build.generation.number)
-        built = await self._database.offsets.read(consumer)
+    async def _is_close(self, build: Build, now: float) -> bool:
+        """Whether it was on every tag where the serving one had been a moment before, and little is left of all.
+
+        So a generation that cannot get past an event does not let the serving one stand still again and again.
+        """
+        offsets = self._database.offsets
+        built = await offsets.read(consumer_beside(self._name, build.generation.number))
+        looked_at, wanted = self._wanted or (now, None)
+        if wanted is not None and any(_at(built, tag) < offset for tag, offset in wanted.items()):
+            return False
+        serving = await offsets.read(self._name)
+        self._wanted = (now, {tag: _at(serving, tag) for tag in self._tags})
+        if wanted is None or now - looked_at > A_MOMENT:
+            return False
         heads = {str(EventTag(self._store.name, shard)): head for shard, _, head in await self._store.heads()}
         return sum(max(0, head - _at(built, tag)) for tag, head in heads.items()) <= LITTLE
 
     async def _freeze(self, number: int, now: float) -> None:
-        async with asyncio.timeout(LOCKS_LIMIT), self._database.transaction() as transaction:
+        async with asyncio.timeout(LOCKS_LIMIT), changing(self._database, self._name) as transaction:
             seen = await held_generations(transaction, self._name)
             if not seen.builds(number) or seen.switching:
                 raise _NotYet
@@ -123,7 +137,7 @@ class Switch:
         self._check_as_far(await self._database.offsets.read(self._name), await self._database.offsets.read(consumer))
         plain = {*seen.serving.tables, *build.generation.tables}
         there = await self._database.tables_exist(sorted(plain))
-        async with asyncio.timeout(LOCKS_LIMIT), self._database.transaction() as transaction:
+        async with asyncio.timeout(LOCKS_LIMIT), changing(self._database, self._name) as transaction:
             seen = await held_generations(transaction, self._name)
             if not seen.switching or not seen.builds(build.generation.number):
                 raise _NotYet
@@ -193,7 +207,7 @@ async def discard(transaction: Transaction, name: str, number: int, tables: Sequ
 async def thaw(database: Database, name: str, frozen_at: float, rest_until: float) -> None:
     """Let the serving generation go on if it still stands still since `frozen_at`; the switch is tried again later."""
     with suppress(_NotYet):
-        async with database.transaction() as transaction:
+        async with changing(database, name) as transaction:
             seen = await held_generations(transaction, name)
             if seen.building is None or seen.building.frozen_at != frozen_at:
                 raise _NotYet
