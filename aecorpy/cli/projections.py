@@ -21,6 +21,7 @@ from aecorpy.cli.projections_shown import (
     letters_lines,
     summary,
 )
+from aecorpy.cli.rebuilding import add_rebuilding
 from aecorpy.cli.showing import watch, write
 from aecorpy.errors import AecorError, JournalError, Unavailable
 from aecorpy.management import Management
@@ -82,6 +83,7 @@ def add_projections(parser: argparse.ArgumentParser) -> None:
         "list": _list, "show": _show, "pause": _pause, "resume": _resume,
         "skip": _skip, "letters": _letters, "retry": _retry, "replay": _replay,
     }  # fmt: skip
+    add_rebuilding(commands, _user())
     for name, one in parsers.items():
         one.set_defaults(run=run, act=acts[name])
         one.add_argument("store", metavar="STORE_URL", help="the journal's URL: sqlite:///FILE or postgresql://…")

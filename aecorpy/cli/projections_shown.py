@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from aecorpy.cli.rebuilding import progress, view_document, view_lines
 from aecorpy.cli.showing import table
 from aecorpy.management import Action, DeploymentSeen, ProcessSeen, TagSeen
 from journal.records import DeadLetter
@@ -42,6 +43,7 @@ def deployment_document(seen: DeploymentSeen, actions: Sequence[Action]) -> dict
     return {
         **summary(seen),
         "idempotent": seen.registration.idempotent,
+        "view": None if seen.view is None else view_document(seen.view),
         "processes": [_process_document(one) for one in seen.processes],
         "tags": [{**asdict(one), "lag": one.lag, "lag_seconds": round(one.lag_seconds, 3)} for one in seen.tags],
         "actions": [{**asdict(one), "at": one.at.isoformat()} for one in actions],
@@ -68,6 +70,8 @@ def deployment_lines(seen: DeploymentSeen, actions: Sequence[Action]) -> Iterabl
         yield f"paused by {_said(seen.control.by, seen.control.why)}"
     if seen.error is not None:
         yield f"error: {_line(seen.error)}"
+    if seen.view is not None:
+        yield from view_lines(seen.view)
     yield ""
     yield from table(PROCESS_HEAD, [_process_row(one) for one in seen.processes])
     if seen.tags:
@@ -90,6 +94,8 @@ def letters_lines(letters: Sequence[DeadLetter]) -> Iterable[str]:
 def _row(seen: DeploymentSeen) -> tuple[str, ...]:
     control = seen.control
     note = f"paused by {_said(control.by, control.why)}" if control.paused else seen.error or ""
+    if not note and seen.view is not None and seen.view.rebuild is not None:
+        note = progress(seen.view.rebuild)
     numbers = [str(seen.handled), str(seen.lag), f"{seen.lag_seconds:.1f}"] if seen.tags else ["-", "-", "-"]
     return (seen.name, seen.registration.kind, seen.state, _running(seen), *numbers, _short(note))
 

@@ -6,17 +6,19 @@ program's processes do the work.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from aecorpy.processing.actions import Action, note_action
 from aecorpy.processing.wishes import begin_anew
 from aecorpy.projection.generations import (
-    Generations,
     changing,
     consumer_beside,
     held_generations,
     read_generations,
     seconds_now,
 )
-from aecorpy.projection.switch import discard, exchange
-from journal.contract import Database
+from aecorpy.projection.switch import discard, exchange, look_before
+from journal.contract import Database, Transaction
 
 
 async def rebuild(database: Database, name: str, by: str, why: str = "") -> int:
@@ -38,7 +40,7 @@ async def rebuild(database: Database, name: str, by: str, why: str = "") -> int:
     async with changing(database, name) as transaction:
         seen = (await held_generations(transaction, name)).begun(name, now, by, why)
         await transaction.put_note(seen.note(name))
-        await begin_anew(transaction, name, by, f"generation {seen.last} is built: {why}")
+        await _done(transaction, name, now, by, f"rebuild as generation {seen.last}", why)
     return seen.last
 
 
@@ -61,20 +63,24 @@ async def back(database: Database, name: str, by: str, why: str = "", *, at_once
         Unavailable, OutcomeUnknown: the store is away.
     """
     now = await seconds_now(database)
-    there = await _plain_tables(database, name) if at_once else set()
+    former = await read_generations(database, name)
+    kept = None if former is None else former.kept
+    found = None
+    if at_once and former is not None and kept is not None:
+        found = await look_before(database, name, former.serving, kept)
+    number = 0 if kept is None else kept.number
     async with changing(database, name) as transaction:
-        former = await held_generations(transaction, name)
-        number = former.kept.number if former.kept is not None else 0
+        held = await held_generations(transaction, name)
         start = 0
-        if number and not at_once:
+        if found is None:
             rows = await transaction.read_offsets(consumer_beside(name, number))
             start = sum(row.offset for row in rows.values())
-        seen = former.going_back(name, now, start, by, why)
-        if at_once:
-            await exchange(transaction, name, seen, there)
-        else:
+        seen = held.going_back(name, now, start, by, why)
+        if found is None:
             await transaction.put_note(seen.note(name))
-            await begin_anew(transaction, name, by, f"generation {number} comes back: {why}")
+        else:
+            await exchange(transaction, name, seen, found)
+        await _done(transaction, name, now, by, f"back to generation {number}{' at once' if at_once else ''}", why)
     return number
 
 
@@ -85,33 +91,34 @@ async def cancel(database: Database, name: str, by: str, why: str = "") -> None:
         RebuildRefused: nothing is being built, or it is just being switched in.
         Unavailable, OutcomeUnknown: the store is away.
     """
+    now = await seconds_now(database)
     async with changing(database, name) as transaction:
         former = await held_generations(transaction, name)
-        seen = former.cancelled(name)
-        build = former.building
+        seen, build = former.cancelled(name), former.building
         if build is not None and not build.back:
             await discard(transaction, name, build.generation.number, build.generation.tables)
         await transaction.put_note(seen.note(name))
-        await begin_anew(transaction, name, by, f"its rebuild is cancelled: {why}")
+        await _done(transaction, name, now, by, "cancel the rebuild", why)
 
 
-async def forget_kept(database: Database, name: str) -> None:
-    """Drop the generation that is kept for a way back, if there is one.
+async def drop_kept(database: Database, name: str, by: str, why: str = "") -> None:
+    """Drop the generation that is kept for a way back.
 
     Raises:
-        RebuildRefused: there is no view of that name.
+        RebuildRefused: none is kept, or there is no view of that name.
         Unavailable, OutcomeUnknown: the store is away.
     """
+    now = await seconds_now(database)
     async with changing(database, name) as transaction:
-        seen = await held_generations(transaction, name)
-        if seen.kept is not None:
-            await discard(transaction, name, seen.kept.number, seen.kept.tables)
-            await transaction.put_note(seen.without_kept().note(name))
+        former = await held_generations(transaction, name)
+        seen = former.without_kept(name)
+        if former.kept is not None:
+            await discard(transaction, name, former.kept.number, former.kept.tables)
+        await transaction.put_note(seen.note(name))
+        await _done(transaction, name, now, by, "drop what was kept", why)
 
 
-async def _plain_tables(database: Database, name: str) -> set[str]:
-    seen: Generations | None = await read_generations(database, name)
-    if seen is None:
-        return set()
-    kept = () if seen.kept is None else seen.kept.tables
-    return await database.tables_exist(sorted({*seen.serving.tables, *kept}))
+async def _done(transaction: Transaction, name: str, now: float, by: str, what: str, why: str) -> None:
+    """Processes start anew, and it is noted who did it."""
+    await begin_anew(transaction, name, by, f"{what}: {why}" if why else what)
+    await note_action(transaction, name, Action(datetime.fromtimestamp(now, UTC), by, what, why))

@@ -158,8 +158,14 @@ class Generations:
         kept = replace(self.serving, tables=tuple(kept_tables))
         return replace(self, serving=self.building.generation, kept=kept, building=None, effects=dict(effects))
 
-    def without_kept(self) -> Generations:
-        """With no way back."""
+    def without_kept(self, name: str) -> Generations:
+        """With no way back.
+
+        Raises:
+            RebuildRefused: there is none anyway.
+        """
+        if self.kept is None:
+            raise RebuildRefused(f"view {name!r} has no former generation")
         return replace(self, kept=None)
 
     def _with_build(self, **changes: Any) -> Generations:

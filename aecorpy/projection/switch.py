@@ -14,11 +14,14 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple
 
 from aecorpy.errors import Fenced
 from aecorpy.processing.wishes import begin_anew
 from aecorpy.projection.generations import (
     Build,
+    Generation,
     Generations,
     changing,
     consumer_beside,
@@ -28,7 +31,7 @@ from aecorpy.projection.generations import (
     table_beside,
 )
 from journal.contract import Database, JournalStore, Transaction
-from journal.records import ConsumerOffset
+from journal.records import ConsumerOffset, DeadLetter
 from journal.tagging import EventTag
 
 BUILDING_LOOK, FROZEN_LOOK = 0.25, 0.03
@@ -37,6 +40,7 @@ A_MOMENT = 2.0
 FROZEN_LIMIT = 10.0
 LOCKS_LIMIT = 2.0
 REST = 30.0
+MOST_LETTERS = 100_000
 
 _log = logging.getLogger(__name__)
 
@@ -135,13 +139,12 @@ class Switch:
     async def _switch(self, seen: Generations, build: Build) -> None:
         consumer = consumer_beside(self._name, build.generation.number)
         self._check_as_far(await self._database.offsets.read(self._name), await self._database.offsets.read(consumer))
-        plain = {*seen.serving.tables, *build.generation.tables}
-        there = await self._database.tables_exist(sorted(plain))
+        found = await look_before(self._database, self._name, seen.serving, build.generation)
         async with asyncio.timeout(LOCKS_LIMIT), changing(self._database, self._name) as transaction:
             seen = await held_generations(transaction, self._name)
             if not seen.switching or not seen.builds(build.generation.number):
                 raise _NotYet
-            serving, built = await exchange(transaction, self._name, seen, there)
+            serving, built = await exchange(transaction, self._name, seen, found)
             self._check_mine(built)
             self._check_as_far(serving, built)
         _log.info("view %r: generation %d serves now", self._name, build.generation.number)
@@ -159,8 +162,30 @@ class Switch:
                 raise Fenced(f"the rebuild of {self._name!r} on {tag}", self._epoch, epoch)
 
 
+class Found(NamedTuple):
+    """What an exchange has to know before it begins: which plain tables exist, and both generations' dead letters."""
+
+    tables: set[str]
+    served: list[DeadLetter]
+    built: list[DeadLetter]
+
+
+async def look_before(database: Database, name: str, serving: Generation, build: Generation) -> Found:
+    """What is there before an `exchange`.
+
+    Raises:
+        Unavailable: the store is away.
+    """
+    letters = database.dead_letters
+    return Found(
+        await database.tables_exist(sorted({*serving.tables, *build.tables})),
+        await letters.list(name, MOST_LETTERS),
+        await letters.list(consumer_beside(name, build.number), MOST_LETTERS),
+    )
+
+
 async def exchange(
-    transaction: Transaction, name: str, seen: Generations, there: set[str]
+    transaction: Transaction, name: str, seen: Generations, found: Found
 ) -> tuple[dict[str, ConsumerOffset], dict[str, ConsumerOffset]]:
     """Let what is built serve, and keep what serves, when `transaction` commits; both are fenced.
 
@@ -170,38 +195,48 @@ async def exchange(
     Args:
         transaction: holds the view's note.
         name, seen: the view.
-        there: which tables of the plain names exist.
+        found: by `look_before`.
 
     Returns:
         the offsets of the one that served, and of the one that was built.
     """
     assert seen.building is not None, "there is something to switch in"
     serving, build = seen.serving, seen.building.generation
-    for table in sorted(there):
+    kept, consumer = consumer_beside(name, serving.number), consumer_beside(name, build.number)
+    for table in sorted(found.tables):
         await transaction.rename_table(table, table_beside(table, serving.number))
     for table in sorted(build.tables):
         await transaction.rename_table(table_beside(table, build.number), table)
-    served = await transaction.read_offsets(name)
-    consumer = consumer_beside(name, build.number)
-    built = await transaction.read_offsets(consumer)
-    tags = sorted({*served, *built})
-    await transaction.place_offsets(consumer_beside(name, serving.number), {tag: _at(served, tag) for tag in tags})
-    await transaction.place_offsets(name, {tag: _at(built, tag) for tag in tags})
-    await transaction.forget_offsets(consumer)
     if seen.kept is not None:
         await discard(transaction, name, seen.kept.number, seen.kept.tables)
+    served, built = await transaction.read_offsets(name), await transaction.read_offsets(consumer)
+    tags = sorted({*served, *built})
+    await transaction.place_offsets(kept, {tag: _at(served, tag) for tag in tags})
+    await transaction.place_offsets(name, {tag: _at(built, tag) for tag in tags})
+    await transaction.forget_offsets(consumer)
+    await _hand_over(transaction, found.served, kept)
+    await _hand_over(transaction, found.built, name)
     done = {tag: seen.effects.get(tag, _at(served, tag)) for tag in tags}
     effects = {tag: offset for tag, offset in done.items() if offset != _at(built, tag)}
-    await transaction.put_note(seen.switched(sorted(there), effects).note(name))
+    await transaction.put_note(seen.switched(sorted(found.tables), effects).note(name))
     await begin_anew(transaction, name, seen.by, f"generation {build.number} serves")
     return served, built
 
 
 async def discard(transaction: Transaction, name: str, number: int, tables: Sequence[str]) -> None:
-    """Drop a generation that does not serve: its tables and its offsets."""
+    """Drop a generation that does not serve: its tables, offsets and dead letters."""
+    consumer = consumer_beside(name, number)
     for table in sorted(tables):
         await transaction.drop_table(table_beside(table, number))
-    await transaction.forget_offsets(consumer_beside(name, number))
+    for tag in await transaction.read_offsets(consumer):
+        await transaction.forget_letters(consumer, tag, 0)
+    await transaction.forget_offsets(consumer)
+
+
+async def _hand_over(transaction: Transaction, letters: Sequence[DeadLetter], consumer: str) -> None:
+    for letter in letters:
+        if await transaction.settle_letter(letter.consumer, letter.tag, letter.offset):
+            await transaction.set_aside(replace(letter, consumer=consumer))
 
 
 async def thaw(database: Database, name: str, frozen_at: float, rest_until: float) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from aecorpy import ClusterNode
-from aecorpy.management.rebuilding import back, cancel, forget_kept, rebuild
+from aecorpy.management.rebuilding import back, cancel, drop_kept, rebuild
 from aecorpy.projection.generations import RebuildRefused
 from journal.contract import Database
 from tests.aecorpy.rebuilding.conftest import StartNode
@@ -165,7 +165,7 @@ async def test_what_is_kept_can_be_dropped(start: StartNode, database: Database)
     await load.some(1)
     await rebuild(database, "shops", "a test")
     await serves(database, 2)
-    await forget_kept(database, "shops")
+    await drop_kept(database, "shops", "a test")
     assert await database.tables_exist(["shops", "shops__g1"]) == {"shops"}
     assert await database.offsets.read("shops@1") == {}
     with pytest.raises(RebuildRefused, match="no former generation"):
