@@ -14,7 +14,7 @@ from aecorpy.processing.wishes import pause, resume
 from aecorpy.schedule import Dropped, Fired, NotScheduled, Scheduled, TimerEvent, name_of, pending
 from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
-from tests.aecorpy.samples import Counter
+from tests.aecorpy.samples import Added, Counter
 from tests.aecorpy.schedule.reminders import Meals, Reminder, Reminders
 from tests.faulty_store import FaultyDatabase, lost_after, lost_before
 from tests.waiting import eventually
@@ -143,17 +143,29 @@ class Counting(ProcessManager[TimerEvent[Reminder]]):
             await commands.to(Counter)(event.payload.payload.text).add(1)
 
 
-async def test_a_process_manager_acts_on_what_fires_and_sets_timers(node: ClusterNode, faulty: FaultyDatabase) -> None:
+class Setting(ProcessManager[Added]):
+    """Sets a timer for each time that tea is counted."""
+
+    entity = Counter
+
+    async def on_event(self, event: EntityEvent[Added], commands: Commands) -> None:
+        if event.entity_key == "tea":
+            await commands.to(Reminders)(f"again-{event.seq_nr}").at(event.recorded_at, Reminder("again"))
+
+
+async def test_process_managers_act_on_what_fires_and_set_timers(node: ClusterNode, faulty: FaultyDatabase) -> None:
     timers, counters = await node.schedule(Reminders), await node.deploy(Counter)
     await node.distribute("Counting", Counting())
+    await node.distribute("Setting", Setting())
     now = await faulty.now()
     for number in range(5):
         await timers(f"t{number}").at(now, TEA)
-    await eventually(lambda: _counted(counters, 5))
+    await eventually(lambda: _counted(counters, "tea", 5))
+    await eventually(lambda: _counted(counters, "again", 5))
 
 
-async def _counted(counters: EntityRefs[Counter], count: int) -> bool:
-    return await counters("tea").get() == count
+async def _counted(counters: EntityRefs[Counter], key: str, count: int) -> bool:
+    return await counters(key).get() == count
 
 
 async def test_timers_leave_memory(node: ClusterNode, faulty: FaultyDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +180,7 @@ async def test_timers_leave_memory(node: ClusterNode, faulty: FaultyDatabase, mo
 async def test_two_nodes_share_the_parts_and_one_takes_over(tmp_path: Path, start_node: StartNode) -> None:
     url = f"sqlite:///{tmp_path}/journal.db"
     first, second = await start_node(url, node="one"), await start_node(url, node="two")
-    timers = await first.schedule(Reminders)
+    await first.schedule(Reminders)
     again = await second.schedule(Reminders)
     now = await first.database.now()
     for number in range(20):
@@ -176,4 +188,3 @@ async def test_two_nodes_share_the_parts_and_one_takes_over(tmp_path: Path, star
     await first.stop()
     await eventually(lambda: _all_fired(second, again, 20))
     assert len([event for event in await events(second) if isinstance(event.payload, Fired)]) == 20
-    del timers
