@@ -1,17 +1,24 @@
 """A cluster that books concert seats while a node is killed and another one joins; nothing is lost or doubled.
 
-Several node processes share a store. Many callers, in this process, take bookings through their lives: placed,
-confirmed, paid, denied, cancelled, expired, with mistakes that are rejected. After a while one node is killed by
-SIGKILL, the one that coordinates half of the time; later another one is added. Afterwards a node that starts anew
-compares what callers were told with the journal and the view. The last line counts events, and says how it went:
+Several node processes share a store. Many callers, in this process, place and cancel bookings, pay by lines in a file,
+and make mistakes that are rejected. The rest goes on by itself, each part once in the cluster: a process manager
+reserves seats and confirms or denies, one process reads the payments, another lets expire what nobody pays for. After
+a while one node is killed by SIGKILL, the one that coordinates half of the time; later another one is added. Afterwards
+a node that starts anew compares what callers were told with the journal and the view, and checks that every booking has
+come to its end, that each payment counts once, and that no seat was given away twice. The last line counts, and says
+how it went:
 
   acked        callers were told that they are committed
-  in_journal   found in the journal under the ids of this run's commands
-  in_view      taken in by the view's rows
+  in_journal   found in the journal under the ids of callers' commands
+  in_view      taken in by the view's rows, without the reactions
   lost         acked but not in the journal, or in the journal but not in the view
   duplicated   more often in the journal than acked, or in the view than in the journal
   failover_ms  milliseconds from the kill until each shard of the dead node had answered a command
-  moved        shards that changed owner because of the kill and of the added node
+  moved        shards of bookings that changed owner because of the kill and of the added node
+  reactions    events of bookings that confirmation, payments and expiry led to
+  bookings     were placed, and are settled, denied, cancelled or expired
+  seats        reserved in the end: those of the settled bookings
+  payments     counted once each; the other ones came too late
 
 A caller that is told "not now" sends again. One that is told "unknown" (the node died with the command) looks first,
 and repeats only what was not done. What is unknown is not counted in the line, but checked, and said.
@@ -32,12 +39,13 @@ from random import Random
 
 from aecorpy import AecorError, ClusterStoreError, JournalError
 from aecorpy.demo.audit import Audit
+from aecorpy.demo.ending import ENDS
 from aecorpy.demo.fleet import Fleet
 from aecorpy.demo.ledger import Answer, Ledger
 from aecorpy.demo.play import Outcome, Play
 from aecorpy.demo.stage import stage
 from aecorpy.demo.stopping import StopWish, stop_wish
-from aecorpy.demo.stores import lasting, shown, store_url
+from aecorpy.demo.stores import folder, lasting, shown, store_url
 from aecorpy.demo.tickets import Plan, check, heads
 from aecorpy.demo.warnings import Warnings, kept_warnings
 from journal.errors import InvalidUrl
@@ -49,10 +57,10 @@ FINDINGS_SHOWN = 10
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; its exit code."""
     options = _parser().parse_args(arguments)
-    with store_url(options.store) as url:
+    with folder() as own, store_url(options.store) as url:
         run = f"{datetime.now(UTC):%y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         seed = secrets.randbelow(1_000) if options.seed is None else options.seed
-        plan = Plan(url, run, options.bookings, options.callers, Random(run), lambda: datetime.now(UTC))
+        plan = Plan(url, run, options.bookings, options.callers, Random(run), own / f"payments-{run}.jsonl")
         size = f"{options.nodes} nodes, {plan.callers} callers, {options.seconds:g} s"
         say(f"{size}, seed {seed}, in {shown(options.store)}")
         try:
@@ -75,7 +83,7 @@ async def _demo(plan: Plan, options: argparse.Namespace, fate: Random) -> int:
     with stop_wish(say) as stop, kept_warnings() as warnings:
         before = await heads(plan.journal)
         began = clock()
-        async with Fleet(str(plan.journal)) as fleet:
+        async with Fleet(str(plan.journal), plan.payments) as fleet:
             with stage(say, clock) as shown_on:
                 outcome = await Play(plan, options.seconds, options.nodes, fate, fleet, shown_on, stop).run()
             _tell_commands(outcome.ledger, clock() - began)
@@ -114,7 +122,9 @@ def _tell_end(outcome: Outcome, audit: Audit, warnings: Warnings, stop: StopWish
     counts = f"acked={audit.acked} in_journal={audit.in_journal} in_view={audit.in_view}"
     failover = "-" if outcome.failover_ms is None else outcome.failover_ms
     figures = f"failover_ms={failover} moved={outcome.moved}"
-    say(f"{word} {counts} lost={audit.lost} duplicated={audit.duplicated} {figures}")
+    ends = " ".join(f"{end.value}={audit.ends[end]}" for end in ENDS)
+    more = f"reactions={audit.reactions} bookings={audit.bookings} {ends} seats={audit.seats} payments={audit.payments}"
+    say(f"{word} {counts} lost={audit.lost} duplicated={audit.duplicated} {figures} {more}")
     return 1 if not ok else stop.exit_code if stop.is_set else 0
 
 

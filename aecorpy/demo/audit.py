@@ -6,13 +6,31 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeVar
 
 from aecorpy import EntityEvent, ImpossibleEvent
-from aecorpy.demo.booking import Booking, BookingEvent, BookingRow, BookingsByClient, BookingState
+from aecorpy.demo.booking import (
+    Booking,
+    BookingConfirmed,
+    BookingDenied,
+    BookingEvent,
+    BookingExpired,
+    BookingPaid,
+    BookingRow,
+    BookingsByClient,
+    BookingSettled,
+    BookingState,
+    BookingStatus,
+)
+from aecorpy.demo.expiry import command_of as expiry_command
 from aecorpy.demo.ledger import Answer, Ledger, Told
+from aecorpy.demo.payments import command_of as payment_command
+from aecorpy.demo.processes import CONFIRMATION
 from journal.contract import Database
 from journal.events import EventJournal
 from journal.tagging import EventTag
+
+E = TypeVar("E")
 
 
 @dataclass(slots=True)
@@ -21,23 +39,34 @@ class Audit:
 
     Args:
         acked: events that callers were told are committed.
-        in_journal: events of the run in the journal, without those of commands whose outcome callers do not know.
-        in_view: events that the view's rows of the run have taken in, again without those.
+        in_journal: events of callers in the journal, without those of commands whose outcome they do not know.
+        in_view: events that the view's rows of the run have taken in, again without those, and without reactions.
+        reactions: events of confirmation, payments and expiry in the journal.
         lost: missing in the journal, or in the view although in the journal.
         duplicated: in the journal more often than told (events of commands that were refused included), or in the view
             more often than in the journal.
         unknown: commands whose outcome callers were not told. What one found by looking must be so.
         unknown_done: of those, how many are in the journal after all.
+        bookings: how many were placed.
+        ends: how they ended.
+        seats: how many are reserved.
+        payments, refused: how many payments count, and how many were set aside.
         findings: what is wrong, as text.
     """
 
     acked: int = 0
     in_journal: int = 0
     in_view: int = 0
+    reactions: int = 0
     lost: int = 0
     duplicated: int = 0
     unknown: int = 0
     unknown_done: int = 0
+    bookings: int = 0
+    ends: Counter[BookingStatus] = field(default_factory=Counter)
+    seats: int = 0
+    payments: int = 0
+    refused: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
@@ -55,15 +84,17 @@ class Audit:
 Events = Mapping[str, Sequence[EntityEvent[BookingEvent]]]
 
 
-async def events_since(journal: EventJournal[BookingEvent], before: Mapping[int, int], run: str) -> Events:
-    """The events of a run's bookings, by booking.
+async def events_since(
+    journal: EventJournal[E], before: Mapping[int, int], run: str
+) -> dict[str, list[EntityEvent[E]]]:
+    """The events of a run's bookings or concerts, by their ids.
 
     Args:
         journal: where they are.
         before: the offset of each shard when the run began.
-        run: what its booking ids begin with.
+        run: what the ids begin with.
     """
-    found: dict[str, list[EntityEvent[BookingEvent]]] = {}
+    found: dict[str, list[EntityEvent[E]]] = {}
     for shard, offset in before.items():
         async for event in journal.current_events(EventTag(journal.name, shard), offset):
             if event.entity_key.startswith(run):
@@ -83,19 +114,25 @@ def audited(ledger: Ledger, events: Events, rows: Mapping[str, BookingRow]) -> A
     told = ledger.by_booking()
     for booking_id in sorted({*told, *events, *rows}):
         found = events.get(booking_id, ())
-        unsure = _audit_journal(audit, booking_id, told.get(booking_id, ()), found)
-        _audit_view(audit, booking_id, found, unsure, rows.get(booking_id))
+        others = _audit_journal(audit, booking_id, told.get(booking_id, ()), found)
+        _audit_view(audit, booking_id, found, others, rows.get(booking_id))
     return audit
 
 
 def _audit_journal(
     audit: Audit, booking_id: str, told: Sequence[Told], found: Sequence[EntityEvent[BookingEvent]]
 ) -> int:
-    """Compare one booking's answers with its events; returns how many of these belong to unknown outcomes."""
+    """Compare one booking's answers with its events.
+
+    Returns:
+        how many of these are reactions, or belong to unknown outcomes.
+    """
+    reactions = _audit_reactions(audit, booking_id, found)
     unsure = 0
     by_command: dict[str | None, list[BookingEvent]] = {}
     for event in found:
-        by_command.setdefault(event.metadata.command_id, []).append(event.payload)
+        if event.seq_nr not in reactions:
+            by_command.setdefault(event.metadata.command_id, []).append(event.payload)
     for one in told:
         there = by_command.pop(one.command_id, [])
         expected = one.events if one.answer is Answer.ACKNOWLEDGED else ()
@@ -109,8 +146,39 @@ def _audit_journal(
         _compare(audit, f"{booking_id}, which nobody sent as {command_id!r}", (), there)
     if [event.seq_nr for event in found] != [*range(1, len(found) + 1)]:
         audit.find(f"{booking_id}: its sequence numbers are {[event.seq_nr for event in found]}")
-    audit.in_journal += len(found) - unsure
-    return unsure
+    others = unsure + len(reactions)
+    audit.in_journal += len(found) - others
+    return others
+
+
+def _audit_reactions(audit: Audit, booking_id: str, found: Sequence[EntityEvent[BookingEvent]]) -> set[int]:
+    """The sequence numbers of those events that confirmation, payments and expiry led to, each once."""
+    reactions = {event.seq_nr: led for event in found if (led := _led_by(booking_id, event)) is not None}
+    audit.reactions += len(reactions)
+    times = Counter((led, type(event.payload)) for event in found if (led := reactions.get(event.seq_nr)))
+    for (led, kind), more in times.items():
+        if more > 1:
+            audit.find(f"{booking_id}: {led} led to {more} × {kind.__name__}", duplicated=more - 1)
+    return set(reactions)
+
+
+def _led_by(booking_id: str, event: EntityEvent[BookingEvent]) -> object | None:
+    """What led to an event, if that may lead to such an event; None if a caller must have."""
+    metadata = event.metadata
+    cause, command_id = metadata.cause, metadata.command_id or ""
+    match event.payload:
+        case BookingConfirmed() | BookingDenied() if cause is not None and cause.consumer == CONFIRMATION:
+            return cause
+        case BookingSettled() if cause is not None and cause.consumer == CONFIRMATION:
+            return cause
+        case BookingPaid(payment_id) if command_id == payment_command(payment_id):
+            return command_id
+        case BookingSettled() if command_id.startswith(payment_command("")):
+            return command_id
+        case BookingExpired() if command_id == expiry_command(booking_id):
+            return command_id
+        case _:
+            return None
 
 
 def _told(one: Told) -> str:
@@ -128,11 +196,11 @@ def _compare(audit: Audit, what: str, expected: Sequence[BookingEvent], there: S
 
 
 def _audit_view(
-    audit: Audit, booking_id: str, found: Sequence[EntityEvent[BookingEvent]], unsure: int, row: BookingRow | None
+    audit: Audit, booking_id: str, found: Sequence[EntityEvent[BookingEvent]], others: int, row: BookingRow | None
 ) -> None:
     """Compare one booking's row with the fold of its events."""
     taken_in = 0 if row is None else row.events
-    audit.in_view += taken_in - unsure
+    audit.in_view += taken_in - others
     if taken_in != len(found):
         difference = len(found) - taken_in
         what = f"{booking_id}: the view has taken in {taken_in} events, the journal has {len(found)}"
@@ -162,7 +230,7 @@ def _row(booking_id: str, events: Sequence[BookingEvent]) -> BookingRow:
         len(state.seats),
         state.status.value,
         sum((ticket.price for ticket in state.tickets), Decimal(0)) if state.tickets else None,
-        state.expires_at,
+        state.expires_at if state.status is BookingStatus.CONFIRMED else None,
         state.payment_id,
         len(events),
     )

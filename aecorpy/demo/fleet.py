@@ -8,11 +8,12 @@ import signal
 from asyncio.subprocess import Process
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aecorpy import AecorError
 from aecorpy.cli.children import ended, how, pass_on, start_node
 from aecorpy.cli.lifeline import Lifeline
-from aecorpy.demo.hosting import STORE
+from aecorpy.demo.hosting import PAYMENTS_FILE, STORE
 
 FACTORY = "aecorpy.demo.hosting:node"
 STOP_WITHIN = 15.0  # seconds
@@ -39,18 +40,19 @@ class Machine:
 class Fleet:
     """The node processes over one store. None of them outlives this one, however it ends.
 
-    Use it as `async with Fleet(url) as fleet`; leaving the block kills what still runs.
+    Use it as `async with Fleet(url, path) as fleet`; leaving the block kills what still runs.
 
     Args:
         url: the store's.
+        path: the payments' file.
 
     Attributes:
         findings: nodes that did not end the way they should, as text.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, path: Path) -> None:
         self.findings: list[str] = []
-        self._url = url
+        self._environment = {**os.environ, STORE: url, PAYMENTS_FILE: str(path)}
         self._machines: dict[str, Machine] = {}
         self._lifeline = Lifeline()
 
@@ -67,7 +69,7 @@ class Fleet:
     async def start(self, name: str) -> None:
         """Start a node's process; whether it is up is to be seen in the store."""
         options = ["--stop-within", str(STOP_WITHIN)]
-        process = await start_node(FACTORY, name, self._lifeline, options, {**os.environ, STORE: self._url})
+        process = await start_node(FACTORY, name, self._lifeline, options, self._environment)
         said: deque[str] = deque(maxlen=LINES_KEPT)
         watching = asyncio.ensure_future(ended(process, said.append, said.append))
         self._machines[name] = machine = Machine(process, said, watching)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from aecorpy.demo.booking import BookingEvent
+from aecorpy.demo.payments.file import Payment
 
 
 class Answer(Enum):
@@ -47,6 +48,8 @@ class Ledger:
         given_up: why bookings were left where they are, as text, by how many.
         queries: how many queries were answered.
         clients: for whom bookings were sent.
+        payments: those written into the payments' file, by id.
+        bad_lines: what else was written there, without the ends of the lines.
     """
 
     run: str
@@ -55,6 +58,8 @@ class Ledger:
     given_up: dict[str, int] = field(default_factory=dict)
     queries: int = 0
     clients: set[str] = field(default_factory=set)
+    payments: dict[str, Payment] = field(default_factory=dict)
+    bad_lines: list[bytes] = field(default_factory=list)
 
     def count(self, answer: Answer) -> int:
         """How many commands were answered so."""

@@ -1,47 +1,39 @@
-"""The lives of bookings, as callers live them: each is a short program of commands, with what they expect of them."""
+"""The lives of bookings, as callers live them: each is a short program of commands, with what they expect of them.
+
+Callers place, pay and cancel; they neither confirm, nor deny, nor let expire: that goes on by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import count
 from random import Random
 from typing import TypeAlias
 
 from aecorpy.demo.booking import (
     MAX_SEATS,
-    Booking,
     BookingCancelled,
-    BookingConfirmed,
-    BookingDenied,
     BookingExpired,
-    BookingPaid,
     BookingPlaced,
-    BookingSettled,
     BookingStatus,
     Seat,
-    Ticket,
 )
 from aecorpy.demo.booking.rejections import (
     BookingAlreadyExists,
     BookingIsDenied,
     BookingIsExpired,
-    BookingIsNotConfirmed,
     BookingIsSettled,
     BookingNotFound,
-    DuplicatePayment,
     DuplicateSeats,
-    ExpiryHasPassed,
-    TicketsDoNotMatch,
     TooEarlyToExpire,
     TooManySeats,
 )
-from aecorpy.demo.caller import Caller
+from aecorpy.demo.caller import Caller, LifeEnds
+from aecorpy.demo.season import Announced, Season
 
-ROWS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-PRICES = (Decimal("19.90"), Decimal("45.00"), Decimal("120.50"))
+AWAITING, CONFIRMED = BookingStatus.AWAITING_CONFIRMATION, BookingStatus.CONFIRMED
+DENIED, CANCELLED = BookingStatus.DENIED, BookingStatus.CANCELLED
+EXPIRED, SETTLED = BookingStatus.EXPIRED, BookingStatus.SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +43,19 @@ class Wish:
     Args:
         client_id, concert_id: who, and which concert.
         seats: where to sit.
-        price: of a seat.
-        now: the time.
+        times: how often their bank sends a payment.
+        pause: seconds between the halves of the line that it writes; None for none.
     """
 
     client_id: str
     concert_id: str
     seats: tuple[Seat, ...]
-    price: Decimal
-    now: Callable[[], datetime]
-
-    @property
-    def tickets(self) -> tuple[Ticket, ...]:
-        """A ticket for each seat."""
-        return tuple([Ticket(seat, self.price) for seat in self.seats])
-
-    @property
-    def free_tickets(self) -> tuple[Ticket, ...]:
-        """A ticket for each seat that costs nothing."""
-        return tuple([Ticket(seat, Decimal(0)) for seat in self.seats])
+    times: int = 1
+    pause: float | None = None
 
 
 Life: TypeAlias = Callable[[Caller, Wish], Awaitable[None]]
+Concerts: TypeAlias = Callable[[Season], Sequence[Announced]]
 
 
 async def _placed(caller: Caller, wish: Wish) -> None:
@@ -80,78 +63,67 @@ async def _placed(caller: Caller, wish: Wish) -> None:
     await caller.does(lambda booking: booking.place(client, concert, seats), BookingPlaced(client, concert, seats))
 
 
-async def paid(caller: Caller, wish: Wish) -> None:
-    """Placed, confirmed, paid; the payment comes twice."""
-    tickets, payment_id = wish.tickets, f"payment of {caller.booking_id}"
+async def _confirmed(caller: Caller, wish: Wish) -> None:
+    """Placed, and confirmed; where the seats are taken, that is the end of it."""
     await _placed(caller, wish)
-    await caller.does(lambda booking: booking.confirm(tickets), BookingConfirmed(tickets))
-    await caller.does(lambda booking: booking.receive_payment(payment_id), BookingPaid(payment_id), BookingSettled())
-    await caller.is_refused(DuplicatePayment, lambda booking: booking.receive_payment(payment_id))
-    await caller.sees(BookingStatus.SETTLED)
+    if await caller.waits(AWAITING, CONFIRMED, DENIED, EXPIRED) is not CONFIRMED:  # it may have been so for a moment
+        raise LifeEnds
+
+
+def _payment(caller: Caller) -> str:
+    return f"payment of {caller.booking_id}"
+
+
+async def paid(caller: Caller, wish: Wish) -> None:
+    """Placed, confirmed, paid; some payments come twice, or in two pieces."""
+    await _confirmed(caller, wish)
+    await caller.pays(_payment(caller), times=wish.times, pause=wish.pause)
+    await caller.waits(CONFIRMED, SETTLED, EXPIRED)
 
 
 async def paid_just_in_time(caller: Caller, wish: Wish) -> None:
-    """Confirmed for an hour, tried to expire at once, paid."""
-    tickets, payment_id = wish.tickets, f"payment of {caller.booking_id}"
-    expires_at = wish.now() + timedelta(hours=1)
-    await _placed(caller, wish)
-    await caller.does(lambda booking: booking.confirm(tickets, expires_at), BookingConfirmed(tickets, expires_at))
-    await caller.is_refused(TooEarlyToExpire, lambda booking: booking.expire())
-    await caller.does(lambda booking: booking.receive_payment(payment_id), BookingPaid(payment_id), BookingSettled())
-    await caller.sees(BookingStatus.SETTLED)
+    """Somebody tries to make it expire at once, and the bank writes nonsense before it pays."""
+    await _confirmed(caller, wish)
+    await caller.does_unless((TooEarlyToExpire, BookingIsExpired), lambda booking: booking.expire(), BookingExpired())
+    await caller.writes(b"payment of " + caller.booking_id.encode())
+    await caller.pays(_payment(caller), times=wish.times, pause=wish.pause)
 
 
 async def free(caller: Caller, wish: Wish) -> None:
     """A free concert: settled when it is confirmed."""
-    tickets = wish.free_tickets
     await _placed(caller, wish)
-    await caller.does(lambda booking: booking.confirm(tickets), BookingConfirmed(tickets), BookingSettled())
-    await caller.is_refused(BookingIsSettled, lambda booking: booking.cancel("changed my mind"))
-    await caller.sees(BookingStatus.SETTLED)
+    if await caller.waits(AWAITING, SETTLED, DENIED) is SETTLED:
+        await caller.is_refused(BookingIsSettled, lambda booking: booking.cancel("changed my mind"))
 
 
 async def denied(caller: Caller, wish: Wish) -> None:
-    """The hall says no; the client pays nevertheless."""
+    """There is no such concert; the client pays nevertheless."""
     await _placed(caller, wish)
-    await caller.is_refused(BookingIsNotConfirmed, lambda booking: booking.receive_payment("too soon"))
-    await caller.does(lambda booking: booking.deny("sold out"), BookingDenied("sold out"))
-    await caller.is_refused(BookingIsDenied, lambda booking: booking.receive_payment("too late"))
-    await caller.sees(BookingStatus.DENIED)
+    await caller.waits(AWAITING, DENIED)
+    await caller.pays(_payment(caller))
 
 
 async def cancelled(caller: Caller, wish: Wish) -> None:
-    """The hall mixes up the tickets, and the client gives up after they came."""
-    tickets = wish.tickets
+    """The client gives up after the tickets came."""
+    await _confirmed(caller, wish)
+    if await caller.does_unless((BookingIsExpired,), lambda booking: booking.cancel("ill"), BookingCancelled("ill")):
+        await caller.sees(CANCELLED)
+
+
+async def cancelled_at_once(caller: Caller, wish: Wish) -> None:
+    """The client gives up while the concert is being asked."""
     await _placed(caller, wish)
-    await caller.is_refused(TicketsDoNotMatch, lambda booking: booking.confirm(tickets[1:]))
-    await caller.does(lambda booking: booking.confirm(tickets), BookingConfirmed(tickets))
-    await caller.does(lambda booking: booking.cancel("ill"), BookingCancelled("ill"))
-    await caller.sees(BookingStatus.CANCELLED)
+    late = (BookingIsDenied, BookingIsExpired)
+    if await caller.does_unless(late, lambda booking: booking.cancel("oh no"), BookingCancelled("oh no")):
+        await caller.sees(CANCELLED)
 
 
 async def expired(caller: Caller, wish: Wish) -> None:
-    """Nobody pays in time."""
-    tickets = wish.tickets
+    """Nobody pays in time; the money comes later."""
     await _placed(caller, wish)
-    expires_at = await _confirmed_for_a_moment(caller, tickets, wish.now)
-    while (left := (expires_at - wish.now()).total_seconds()) > 0:
-        await caller.wait(left)
-    await caller.does(lambda booking: booking.expire(), BookingExpired())
-    await caller.is_refused(BookingIsExpired, lambda booking: booking.receive_payment("too late"))
-    await caller.sees(BookingStatus.EXPIRED)
-
-
-async def _confirmed_for_a_moment(caller: Caller, tickets: tuple[Ticket, ...], now: Callable[[], datetime]) -> datetime:
-    for seconds in (4.0**attempt for attempt in count()):  # a moment that was over when the command came was too short
-        expires_at = now() + timedelta(seconds=seconds)
-        confirmed = BookingConfirmed(tickets, expires_at)
-        if await caller.does_unless(ExpiryHasPassed, _confirm(confirmed), confirmed):
-            break
-    return expires_at
-
-
-def _confirm(confirmed: BookingConfirmed) -> Callable[[Booking], Awaitable[None]]:
-    return lambda booking: booking.confirm(confirmed.tickets, confirmed.expires_at)
+    if await caller.waits(AWAITING, CONFIRMED, EXPIRED, DENIED) is CONFIRMED:
+        await caller.waits(CONFIRMED, EXPIRED)
+        await caller.pays(_payment(caller))
 
 
 async def confused(caller: Caller, wish: Wish) -> None:
@@ -163,27 +135,46 @@ async def confused(caller: Caller, wish: Wish) -> None:
     await caller.is_refused(DuplicateSeats, lambda booking: booking.place(client, concert, seats + seats[:1]))
     await _placed(caller, wish)
     await caller.is_refused(BookingAlreadyExists, lambda booking: booking.place(client, concert, seats))
-    await caller.sees(BookingStatus.AWAITING_CONFIRMATION)
+    await caller.waits(AWAITING, CONFIRMED, DENIED, EXPIRED)
+    await caller.pays(_payment(caller))
 
 
-LIVES: tuple[tuple[int, Life], ...] = (
-    (40, paid),
-    (15, paid_just_in_time),
-    (10, free),
-    (10, denied),
-    (10, cancelled),
-    (10, expired),
-    (5, confused),
+def _usual(season: Season) -> Sequence[Announced]:
+    return season.usual
+
+
+def _free(season: Season) -> Sequence[Announced]:
+    return season.free
+
+
+def _last_minute(season: Season) -> Sequence[Announced]:
+    return season.last_minute
+
+
+def _nowhere(season: Season) -> Sequence[Announced]:
+    return ()
+
+
+LIVES: tuple[tuple[int, Life, Concerts], ...] = (
+    (40, paid, _usual),
+    (15, paid_just_in_time, _usual),
+    (10, free, _free),
+    (5, denied, _nowhere),
+    (10, cancelled, _usual),
+    (5, cancelled_at_once, _usual),
+    (10, expired, _last_minute),
+    (5, confused, _usual),
 )
 
 
-def draw_life(random: Random) -> Life:
-    """One of the lives, the common ones more often."""
-    return random.choices([life for _, life in LIVES], [weight for weight, _ in LIVES])[0]
-
-
-def draw_wish(random: Random, client_id: str, now: Callable[[], datetime]) -> Wish:
-    """What a client may want: up to five neighbouring seats somewhere."""
-    row, first, wanted = random.choice(ROWS), random.randint(1, 40), random.randint(1, 5)
+def draw_life(random: Random, season: Season, client_id: str) -> tuple[Life, Wish]:
+    """One of the lives, the common ones more often, and what its client wants: up to five neighbouring seats."""
+    (life, concerts) = random.choices([one[1:] for one in LIVES], [weight for weight, *_ in LIVES])[0]
+    among = concerts(season)
+    concert = random.choice(among) if among else None
+    hall = (season.usual[0] if concert is None else concert).hall
+    wanted = random.randint(1, 5)
+    row, first = random.choice(hall.rows), random.randint(1, hall.seats_per_row - wanted + 1)
     seats = tuple([Seat(row, first + place) for place in range(wanted)])
-    return Wish(client_id, f"concert-{random.randint(1, 20)}", seats, random.choice(PRICES), now)
+    times, pause = random.choice((1, 1, 1, 2)), random.choice((None, None, None, None, 0.01))
+    return life, Wish(client_id, season.nowhere if concert is None else concert.concert_id, seats, times, pause)

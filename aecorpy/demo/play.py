@@ -12,18 +12,25 @@ from aecorpy import AecorError, JournalError, Unavailable
 from aecorpy.cli.looking import ClusterSeen, look
 from aecorpy.demo.booking import Booking, BookingPlaced, Seat
 from aecorpy.demo.caller import LifeEnds
+from aecorpy.demo.concert import Concert
+from aecorpy.demo.ending import Ending
 from aecorpy.demo.fleet import Fleet
 from aecorpy.demo.ledger import Ledger
 from aecorpy.demo.patience import Patience
+from aecorpy.demo.processes import follow
 from aecorpy.demo.stage import Stage
 from aecorpy.demo.stopping import StopWish
 from aecorpy.demo.tickets import Plan, Sender, client_node
 from aecorpy.errors import told_as_ours
+from aecorpy.management.look import DeploymentSeen, look_at_all
+from journal.contract import Database
 from sharding.store import ClusterStore
 
 KILL_AT, ADD_AT = 0.3, 0.6  # of the time
 READY_SECONDS = 30.0
+ENDS_WITHIN = 30.0  # seconds after the last caller
 LOOK_SECONDS = 0.25
+LOOKS_FOR_PROCESSES = 3  # every so many
 SEATS = (Seat("P", 1),)
 
 
@@ -51,11 +58,13 @@ class Sight:
     Args:
         store: the cluster's.
         bookings: the type of the bookings there.
+        database: the journal's, which knows of the processes.
         patience: for a store that is away.
     """
 
-    def __init__(self, store: ClusterStore, bookings: str, patience: Patience) -> None:
+    def __init__(self, store: ClusterStore, bookings: str, database: Database, patience: Patience) -> None:
         self._store = store
+        self._database = database
         self._bookings = bookings
         self._patience = patience
 
@@ -67,6 +76,10 @@ class Sight:
         """The same, or `Unavailable`."""
         with told_as_ours():
             return await look(self._store)
+
+    async def processes(self) -> list[DeploymentSeen]:
+        """What goes on by itself, and where; or `Unavailable`."""
+        return await look_at_all(self._database)
 
     async def owners(self) -> dict[int, str]:
         """Who has which shard of the bookings."""
@@ -122,11 +135,12 @@ class Play:
         for name in self._names[:-1]:
             await self._fleet.start(name)
         async with client_node(self._plan.journal, "callers") as node:
-            bookings = await node.deploy(Booking)
-            sight = Sight(node.cluster.store, node.journal(Booking).name, self._patience)
+            bookings, _ = await node.deploy(Booking), await node.deploy(Concert)
+            sight = Sight(node.cluster.store, node.journal(Booking).name, node.database, self._patience)
             if not await self._all_placed(sight, self._names[:-1]):
                 return self._outcome
             self._stage.happened(f"{len(self._names) - 1} nodes are up; bookings flow")
+            followed = await follow(node, hosts=False)
             sender = Sender(self._plan, node, bookings, self._stop)
             self._outcome.ledger = sender.ledger
             began = self._clock()
@@ -135,6 +149,7 @@ class Play:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(sender.send(lambda _: None))
                     tasks.create_task(self._direct(sight, sender, began))
+                await self._end(Ending(node.database, self._plan.run, self._plan.payments, followed))
             except* (AecorError, JournalError) as errors:
                 raise errors.exceptions[0] from None
             finally:
@@ -151,6 +166,18 @@ class Play:
             await self._until(began + self._seconds)
         finally:
             sender.enough()
+
+    async def _end(self, ending: Ending) -> None:
+        """Wait until nothing goes on any more; that also when somebody asks to stop."""
+        done = self._clock()
+        missing = await ending.comes(ENDS_WITHIN)
+        self._fleet.check()
+        if missing:
+            self._outcome.findings.append(f"{ENDS_WITHIN:g} s after the last caller: {missing}")
+        else:
+            self._stage.happened(
+                f"every booking has come to its end {self._clock() - done:.1f} s after the last caller"
+            )
 
     # --- a node dies
 
@@ -237,21 +264,25 @@ class Play:
     async def _show(self, sight: Sight, began: float) -> None:
         """Show the cluster as long as this runs."""
         ledger, last, commands = self._outcome.ledger, self._clock(), 0
-        while True:
+        processes: list[DeploymentSeen] = []
+        for times in count():
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 seen = await sight.glance()
+                if times % LOOKS_FOR_PROCESSES == 0:
+                    processes = await sight.processes()
             except Unavailable:
                 continue  # the store is away: there is nothing to see
             now = self._clock()
             rate = (len(ledger.told) - commands) / (now - last)
             last, commands = now, len(ledger.told)
-            self._stage.show(seen, rate, min(1.0, (now - began) / self._seconds))
+            self._stage.show(seen, processes, rate, min(1.0, (now - began) / self._seconds))
 
 
 def is_settled(seen: ClusterSeen, names: list[str]) -> bool:
     """Whether each of the nodes owns shards, and all shards are where they belong."""
-    bookings = next((one for one in seen.types if one.shards), None)
-    if bookings is None or bookings.without_owner or bookings.moving:
+    types = [one for one in seen.types if one.shards]
+    bookings = next((one for one in types if one.kind == "entity"), None)
+    if bookings is None or any(one.without_owner or one.moving for one in types):
         return False
     return all(bookings.per_node.get(name, 0) > 0 for name in names)

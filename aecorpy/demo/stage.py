@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from aecorpy.cli.looking import ClusterSeen
+from aecorpy.management.look import DeploymentSeen
 
 LINES_KEPT = 6
 SECONDS_BETWEEN_LINES = 1.0
@@ -20,11 +21,12 @@ class Stage(Protocol):
     def happened(self, what: str) -> None:
         """Something has just happened."""
 
-    def show(self, seen: ClusterSeen, rate: float, share: float) -> None:
+    def show(self, seen: ClusterSeen, processes: Sequence[DeploymentSeen], rate: float, share: float) -> None:
         """The cluster as it is now.
 
         Args:
             seen: nodes and shards.
+            processes: what goes on by itself.
             rate: commands a second.
             share: how much of the time is over, from 0 to 1.
         """
@@ -51,8 +53,31 @@ def stage(say: Callable[[str], None], clock: Callable[[], float]) -> Iterator[St
 
 
 def shards_of(seen: ClusterSeen, node: str) -> int:
-    """How many shards a node has, of all types."""
-    return sum(one.per_node.get(node, 0) for one in seen.types)
+    """How many shards of entities a node has, of all types."""
+    return sum(one.per_node.get(node, 0) for one in seen.types if one.kind != "process")
+
+
+def running(processes: Sequence[DeploymentSeen]) -> dict[str, Counter[str]]:
+    """How many processes of each deployment run on each node."""
+    return {
+        one.name: Counter(
+            process.said.node for process in one.processes if process.said is not None and process.state == "running"
+        )
+        for one in processes
+    }
+
+
+def where(processes: Sequence[DeploymentSeen]) -> str:
+    """In words, where processes run."""
+    found = []
+    for name, nodes in running(processes).items():
+        if sum(nodes.values()) == 1:
+            found.append(f"{name} on {', '.join(nodes)}")
+        elif nodes:
+            found.append(f"{name} on {', '.join(f'{node} ({count})' for node, count in sorted(nodes.items()))}")
+        else:
+            found.append(f"{name} nowhere")
+    return "; ".join(found)
 
 
 class Lines:
@@ -67,14 +92,14 @@ class Lines:
         """See `Stage`."""
         self._say(what)
 
-    def show(self, seen: ClusterSeen, rate: float, share: float) -> None:
+    def show(self, seen: ClusterSeen, processes: Sequence[DeploymentSeen], rate: float, share: float) -> None:
         """See `Stage`."""
         now = self._clock()
         if now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             hosts = [one.node for one in seen.nodes if one.state != "down" and one.weight > 0]
             placed = ", ".join(f"{name} {shards_of(seen, name)}" for name in hosts)
-            self._say(f"{share:4.0%}  {rate:,.0f} commands/s, shards: {placed}")
+            self._say(f"{share:4.0%}  {rate:,.0f} commands/s, shards: {placed}; {where(processes)}")
 
 
 class LiveStage:
@@ -85,7 +110,7 @@ class LiveStage:
 
         self._live = Live(auto_refresh=False)
         self._happened: deque[str] = deque(maxlen=LINES_KEPT)
-        self._shown: tuple[ClusterSeen, float, float] | None = None
+        self._shown: tuple[ClusterSeen, Sequence[DeploymentSeen], float, float] | None = None
 
     def __enter__(self) -> LiveStage:
         self._live.start()
@@ -99,9 +124,9 @@ class LiveStage:
         self._happened.append(what)
         self._draw()
 
-    def show(self, seen: ClusterSeen, rate: float, share: float) -> None:
+    def show(self, seen: ClusterSeen, processes: Sequence[DeploymentSeen], rate: float, share: float) -> None:
         """See `Stage`."""
-        self._shown = (seen, rate, share)
+        self._shown = (seen, processes, rate, share)
         self._draw()
 
     def _draw(self) -> None:
@@ -112,17 +137,25 @@ class LiveStage:
         parts += [Text(f"  {line}") for line in self._happened]
         self._live.update(Group(*parts), refresh=True)
 
-    def _cluster(self, seen: ClusterSeen, rate: float, share: float) -> list[Any]:
+    def _cluster(self, seen: ClusterSeen, processes: Sequence[DeploymentSeen], rate: float, share: float) -> list[Any]:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("node", "state", "shards", "", "lease left", title=f"cluster {seen.cluster}, term {seen.term}")
+        table = Table(
+            "node", "state", "shards", "", "lease left", "processes", title=f"cluster {seen.cluster}, term {seen.term}"
+        )
+        runs = running(processes)
         for node in seen.nodes:
             shards = shards_of(seen, node.node) if node.state != "down" else 0
             state = Text(f"{node.state}{', coordinates' if node.coordinates else ''}", _STYLE.get(node.state, ""))
             lease = f"{node.lease_left:.1f} s" if node.lease_left > 0 else "over"
-            table.add_row(node.node, state, str(shards), "█" * (shards // 2), lease)
+            has = ", ".join(
+                name if sum(nodes.values()) == 1 else f"{name} × {nodes[node.node]}"
+                for name, nodes in runs.items()
+                if nodes[node.node] and node.state != "down"
+            )
+            table.add_row(node.node, state, str(shards), "█" * (shards // 2), lease, has)
         moving = sum(len(one.moving) for one in seen.types)
         waiting = sum(len(one.without_owner) for one in seen.types)
         line = Text(f"{rate:8,.0f} commands/s   {moving} shards moving   {waiting} without owner")

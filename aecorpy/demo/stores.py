@@ -6,7 +6,15 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of a run's own that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="aecorpy-demo-") as path:
+        yield Path(path)
 
 
 @contextmanager
@@ -15,8 +23,8 @@ def store_url(named: str | None) -> Iterator[str]:
     if named is not None:
         yield named
         return
-    with tempfile.TemporaryDirectory(prefix="aecorpy-demo-") as folder:
-        yield f"sqlite:///{folder}/journal.db"
+    with folder() as path:
+        yield f"sqlite:///{path}/journal.db"
 
 
 def lasting(url: str) -> str:

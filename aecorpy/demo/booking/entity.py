@@ -166,6 +166,15 @@ class Booking(Entity[BookingState | None, BookingEvent]):
         """
         return self._booking(*BookingStatus).status
 
+    @query
+    async def concert(self) -> str:
+        """For which concert it is; that never changes.
+
+        Raises:
+            BookingNotFound: for none.
+        """
+        return self._booking(*BookingStatus).concert_id
+
     def _booking(self, *allowed: BookingStatus) -> BookingState:
         """The booking, if its status is one of `allowed`; otherwise the rejection that says what it is."""
         if self.state is None:

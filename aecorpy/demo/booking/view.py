@@ -28,6 +28,7 @@ class BookingRow:
     Args:
         seats: how many.
         total: what they cost; None before the confirmation.
+        expires_at: until when it is to be paid; None when it is not, or not any more.
         events: how many events this row has taken in.
     """
 
@@ -43,7 +44,9 @@ class BookingRow:
 
     def after(self, event: BookingEvent) -> BookingRow:
         """The row after one more event."""
-        return replace(self._with(event), events=self.events + 1)
+        row = self._with(event)
+        pays = row.status == BookingStatus.CONFIRMED.value
+        return replace(row, expires_at=row.expires_at if pays else None, events=self.events + 1)
 
     def _with(self, event: BookingEvent) -> BookingRow:
         match event:
@@ -65,10 +68,13 @@ class BookingRow:
 
 
 class BookingsByClient(TableView[BookingRow, BookingEvent]):
-    """A row per booking: `BookingsByClient.table.rows(database, client_id="c-1")` gives one client's."""
+    """A row per booking: `BookingsByClient.table.rows(database, client_id="c-1")` gives one client's.
+
+    By `expires_at` those are found whose time is over.
+    """
 
     entity = Booking
-    table = Table(BookingRow, "bookings_by_client", indexes=("client_id",))
+    table = Table(BookingRow, "bookings_by_client", indexes=("client_id", "expires_at"))
 
     def apply(self, row: BookingRow | None, event: EntityEvent[BookingEvent]) -> BookingRow:
         """The row of the event's booking after it."""
