@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("commands", "remote", "shard_rebalance")
+BENCHMARKS = ("commands", "projections", "remote", "shard_rebalance")
 
 
 def main() -> int:

@@ -92,6 +92,19 @@ def skipped_by_reader(url: str, threads: int, seconds: float, database_functions
     return Skipped(len(committed), len(committed - seen))
 
 
+def server_settings(url: str) -> dict[str, str]:
+    """The library's environment variables for the database `url`."""
+    server = urlsplit(url)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_HOST": server.hostname or "localhost",
+        "POSTGRES_PORT": str(server.port or 5432),
+        "POSTGRES_DBNAME": server.path.removeprefix("/"),
+        "POSTGRES_USER": unquote(server.username or ""),
+        "POSTGRES_PASSWORD": unquote(server.password or ""),
+    }
+
+
 def driver() -> str:
     """Which implementation of psycopg is at work: `binary` or `c` is the fast one."""
     return psycopg.pq.__impl__
@@ -138,15 +151,9 @@ def _new(application: Application[UUID]) -> UUID:
 
 
 def _application(url: str, threads: int, database_functions: bool) -> Application[UUID]:
-    server = urlsplit(url)
     return Application[UUID](
         env={
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "POSTGRES_HOST": server.hostname or "localhost",
-            "POSTGRES_PORT": str(server.port or 5432),
-            "POSTGRES_DBNAME": server.path.removeprefix("/"),
-            "POSTGRES_USER": unquote(server.username or ""),
-            "POSTGRES_PASSWORD": unquote(server.password or ""),
+            **server_settings(url),
             "POSTGRES_POOL_SIZE": str(threads),
             "POSTGRES_MAX_OVERFLOW": "0",
             "POSTGRES_ENABLE_DB_FUNCTIONS": "yes" if database_functions else "no",

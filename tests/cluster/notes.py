@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from thespian.actors import Actor
@@ -44,8 +45,9 @@ class Note(Entity[int, Written]):
         return self.state
 
 
+@cache
 def notes(shards: int) -> type[Note]:
-    """`Note`, spread over so many shards."""
+    """`Note`, spread over so many shards; the same class each time."""
     return Note if shards == SHARDS else type("Note", (Note,), {"tagging": Tagging.partitioned(shards)})
 
 

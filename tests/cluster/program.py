@@ -12,6 +12,7 @@ import ctypes
 import json
 import logging
 import os
+import pkgutil
 import signal
 import sys
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,11 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Options:
-    """What a node process is started with; `process` names it in its events, records and logs."""
+    """What a node process is started with; `process` names it in its events, records and logs.
+
+    `hosts` says whether notes may live on it. `on_start` is `MODULE:FUNCTION`: a coroutine function that is called with
+    the node and these options when notes are deployed.
+    """
 
     cluster: str
     journal: str
@@ -44,6 +49,8 @@ class Options:
     weight: float = 1.0
     shards: int = SHARDS
     kind: str = "entity"
+    hosts: bool = True
+    on_start: str = ""
     waits: bool = False
     stop_seconds: float = 10.0
     settings: dict[str, float] = field(default_factory=dict)
@@ -96,6 +103,8 @@ class Program:
         try:
             async with self._options.new_node(recorder) as node:
                 await self._deploy(node)
+                if self._options.on_start:
+                    await pkgutil.resolve_name(self._options.on_start)(node, self._options)
                 picture = await node.cluster.store.picture()  # what this node knows of itself may be on its way yet
                 port = next(one.port for one in picture.members if one.incarnation == node.cluster.me)
                 say({"ready": True, "port": port})
@@ -110,7 +119,7 @@ class Program:
     async def _deploy(self, node: ClusterNode) -> None:
         self._node = node
         if self._options.kind == "entity":
-            self._refs = await node.deploy(notes(self._options.shards))
+            self._refs = await node.deploy(notes(self._options.shards), hosts=self._options.hosts)
         else:
             await node.deploy(plain_actor(), shards=self._options.shards)
 
