@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import consumers, life_spans, upheaval, view_speed
+from benchmarks import consumers, life_spans, upheaval, view_rebuild, view_speed
 from benchmarks.baselines import eventsourcing_library, eventsourcing_projection
 from benchmarks.harness import Run, at_least, at_most, run_benchmark
 from benchmarks.harness.figures import readable
@@ -42,6 +42,7 @@ async def measure(run: Run) -> None:
     """Speed next to the other library, lag, rebuild, restarts; then kills, freezes and moves, and what they left."""
     await measure_speed(run)
     await measure_lag(run)
+    await measure_rebuild(run)
     await measure_restarts(run)
     await measure_upheaval(run)
 
@@ -76,6 +77,17 @@ async def measure_lag(run: Run) -> None:
         lags = await view_speed.lag_ms(url, PAYLOAD_BYTES, PER_SECOND, run.seconds)
     run.record("lag_p99_ms", lags[math.ceil(len(lags) * 0.99) - 1], f"{len(lags):,} events")
     run.explain("lag_p50_ms", lags[len(lags) // 2], "ms", "the same, median")
+
+
+async def measure_rebuild(run: Run) -> None:
+    """A view on two nodes is rebuilt while commands come to the same nodes."""
+    async with run.database() as url:
+        await run.settle("rebuild")
+        events = 60_000 if run.quick else 500_000
+        made = await view_rebuild.rebuilt(url, PAYLOAD_BYTES, events, quiet=run.seconds)
+    run.record("rebuild_events_per_s", made.events_per_second, f"{events:,} events")
+    note = f"{readable(made.during_ms)} after {readable(made.before_ms)} ms; {made.commands:,} commands"
+    run.record("rebuild_slowdown", made.during_ms / made.before_ms, note)
 
 
 async def measure_restarts(run: Run) -> None:
