@@ -1,7 +1,7 @@
 """Waking readers when a shard has grown.
 
 Appends of this process wake its readers at once, after their commit. What other processes append is found by polling
-the heads of all shards in one query, and only while somebody reads. `NOTIFY` is not used: inside an append it would
+the heads of all shards in one query, only while somebody reads, and more often while something comes. `NOTIFY` is not used: inside an append it would
 take a lock of the whole PostgreSQL server at commit.
 """
 
@@ -22,7 +22,7 @@ class Arrivals:
 
     Args:
         store: whose heads are polled.
-        poll_seconds: pause between two polls while somebody waits.
+        poll_seconds: pause between two polls while somebody waits; a quarter of it after one that found something.
     """
 
     def __init__(self, store: JournalStore, *, poll_seconds: float = 0.02) -> None:
@@ -34,14 +34,15 @@ class Arrivals:
         self._asked = False
         self._closed = False
 
-    def grown(self, shard: int, head: int) -> None:
-        """Note that `shard` has events up to `head`, and wake who waits for them."""
+    def grown(self, shard: int, head: int) -> bool:
+        """Note that `shard` has events up to `head`, and wake who waits for them; whether that is news."""
         if head <= self._heads[shard]:
-            return
+            return False
         self._heads[shard] = head
         for waiter in self._waiters.pop(shard, ()):
             if not waiter.done():
                 waiter.set_result(None)
+        return True
 
     def grown_beyond(self, after: Mapping[int, int]) -> dict[int, int]:
         """Those entries of `after` whose shard is known to have an event beyond the offset given for it."""
@@ -97,9 +98,8 @@ class Arrivals:
             while self._waiters or self._asked:
                 self._asked = False
                 try:
-                    for shard, _, head in await self._store.heads():
-                        self.grown(shard, head)
-                    pause = self._poll_seconds
+                    news = [self.grown(shard, head) for shard, _, head in await self._store.heads()]
+                    pause = self._poll_seconds / 4 if any(news) else self._poll_seconds
                 except Exception as error:  # noqa: BLE001 - a store's bug must not leave readers waiting for ever
                     pause = min(pause * 2, 1.0)
                     _log.warning("journal %r: cannot look for new events: %r", self._store.name, error)

@@ -98,6 +98,16 @@ async def test_appends_of_other_processes_are_found(store: JournalStore) -> None
     await arrivals.close()
 
 
+async def test_while_events_come_the_next_are_looked_for_sooner(store: JournalStore) -> None:
+    arrivals = Arrivals(store, poll_seconds=1.6)
+    await grow(store, 0)
+    reader = await waiting(arrivals, {1: 0})
+    await eventually(lambda: arrivals.grown_beyond({0: 0}), every=POLL)
+    await grow(store, 1, "b")
+    await asyncio.wait_for(reader, 1.2)
+    await arrivals.close()
+
+
 async def test_nobody_polls_while_nobody_waits(faulty: FaultyDatabase, store: JournalStore) -> None:
     arrivals = Arrivals(store, poll_seconds=POLL)
     assert faulty.counts["heads"] == 0
