@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from aecorpy import ClusterNode, EntityRefs
+from aecorpy import ClusterNode, EntityRefs, settle_heap
 from aecorpy.management.look import look
 from aecorpy.processing.wishes import pause, resume
 from benchmarks import consumers
@@ -64,6 +64,7 @@ async def lag_ms(url: str, payload_bytes: int, per_second: int, seconds: float) 
             await nodes.start("a", "b")
             refs = await client.deploy(notes(consumers.TAGS))
             await settled(client.database, consumers.NOTES, nodes)
+            settle_heap()
             await _send(refs, payload_bytes, per_second, WARM_UP)
             sights = Sights()
             watcher = asyncio.create_task(sights.watch(url))

@@ -119,7 +119,8 @@ def events_per_second(url: str, payload_bytes: int, events: int) -> float:
     with ProjectionRunner(
         application_class=Notes, projection_class=projection_class, view_class=NotesView, env=server_settings(url)
     ) as runner:
-        projection: NotesProjection = runner.projection
+        projection = runner.projection
+        assert isinstance(projection, NotesProjection), "it was made from that"
         while not projection.done.wait(0.1):
             if runner.is_interrupted.is_set():
                 runner.run_forever(0)  # raises what went wrong
