@@ -60,10 +60,10 @@ class FilledJournal:
                 raise outcome
             self.heads[outcome.shard] = max(self.heads[outcome.shard], outcome.last_offset)
 
-    async def keep_appending(self, keys: Sequence[str], per_second: float) -> None:
-        """An event to each of some notes so often, until cancelled."""
+    async def keep_appending(self, keys: Sequence[str], per_second: float, stop: asyncio.Event) -> None:
+        """An event to each of some notes so often, until `stop`; to cancel it would leave open what the last did."""
         due = time.monotonic()
-        while True:
+        while not stop.is_set():
             await self.append(keys, "")
             due = max(due + 1 / per_second, time.monotonic())
             await asyncio.sleep(due - time.monotonic())

@@ -43,13 +43,14 @@ class Upheaval:
     Attributes:
         fleet: the nodes.
         journal: where the events come from; held by this process, so that no node's end keeps them from coming.
-        coming: appends them, and is ours.
+        coming: appends them, until `stop`.
         ends: program and time of each kill and freeze.
     """
 
     fleet: Fleet
     journal: FilledJournal
     coming: asyncio.Task[None]
+    stop: asyncio.Event
     ends: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -120,8 +121,8 @@ class Upheaval:
 
     async def end(self) -> None:
         """Let no more events come, let the view catch up, and then all nodes end."""
-        self.coming.cancel()
-        await asyncio.wait([self.coming])
+        self.stop.set()
+        await self.coming
 
         async def has_caught_up() -> bool:
             offsets = await self.database.offsets.read(consumers.SEEN)
@@ -200,8 +201,9 @@ async def upheaval(url: str, folder: Path, lease: float) -> AsyncIterator[Upheav
         on_start = f"{consumers.__name__}:upheaval"
         async with fleet(folder, url, shards=consumers.TAGS, lease=lease, hosts=False, on_start=on_start) as processes:
             keys = [keys[0] for keys in keys_by_shard(consumers.TAGS)]
-            coming = asyncio.create_task(journal.keep_appending(keys, APPENDS_PER_SECOND))
-            here = Upheaval(processes, journal, coming)
+            stop = asyncio.Event()
+            coming = asyncio.create_task(journal.keep_appending(keys, APPENDS_PER_SECOND, stop))
+            here = Upheaval(processes, journal, coming, stop)
             try:
                 await processes.start(*NODES)
                 await here.settled()
