@@ -1,8 +1,8 @@
 """Waking readers when a shard has grown.
 
 Appends of this process wake its readers at once, after their commit. What other processes append is found by polling
-the heads of all shards in one query, only while somebody reads, and more often while something comes. `NOTIFY` is not used: inside an append it would
-take a lock of the whole PostgreSQL server at commit.
+the heads of all shards in one query, only while somebody reads, and more often while something comes. `NOTIFY` is not
+used: inside an append it would take a lock of the whole PostgreSQL server at commit.
 """
 
 from __future__ import annotations
