@@ -67,7 +67,7 @@ class SqliteFile:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")
         # SQLite does not wait here: of several processes that make the same new file, all but one are told "locked".
-        (mode,) = self._patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
+        (mode,) = self.patiently(lambda: connection.execute("PRAGMA journal_mode = WAL")).fetchone()
         if mode != "wal":
             raise Unavailable(f"SQLite file {self.path}: no write-ahead log here (mode {mode!r}): use a local disk")
         connection.execute("PRAGMA busy_timeout = 0")  # from here on `begin` does the waiting
@@ -95,13 +95,18 @@ class SqliteFile:
         Raises:
             sqlite3.OperationalError: another process kept the lock for longer than the busy timeout.
         """
-        self._patiently(connection, "BEGIN IMMEDIATE")
+        self.patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
 
-    def _patiently(self, connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+    def patiently(self, work: Callable[[], T]) -> T:
+        """Do `work`, which is a statement or a read, again for as long as another process has the file locked.
+
+        Raises:
+            sqlite3.OperationalError: that was longer than the busy timeout.
+        """
         waited = 0.0
         while True:
             try:
-                return connection.execute(statement)
+                return work()
             except sqlite3.OperationalError as error:
                 if primary_code(error) != sqlite3.SQLITE_BUSY or waited >= self.busy_timeout:
                     raise

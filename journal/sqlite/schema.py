@@ -57,7 +57,8 @@ def upgrade(connection: sqlite3.Connection, file: SqliteFile, steps: Sequence[Mi
         SchemaMismatch: the schema is newer than this program.
         Unavailable, OutcomeUnknown: as any write.
     """
-    if _outdated(connection, file, len(steps)):
+    # The last program that closes the file locks it for a moment, and the first that opens it, too: also for readers.
+    if file.patiently(lambda: _outdated(connection, file, len(steps))):
         file.in_transaction(connection, lambda inside: _apply(inside, file, steps))
 
 
