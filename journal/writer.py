@@ -22,7 +22,7 @@ from journal.records import Append, Appended
 
 Outcome: TypeAlias = Appended | JournalError
 OnOutcome: TypeAlias = Callable[[Outcome], None]
-OnGrowth: TypeAlias = Callable[[int, int], None]
+OnGrowth: TypeAlias = Callable[[int, int], object]
 
 WORTH_A_COMMIT = 32  # appends; fewer are not taken apart
 CANCEL_SECONDS = 1.0  # how long a store may take to give up a batch
