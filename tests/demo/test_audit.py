@@ -9,11 +9,14 @@ from decimal import Decimal
 
 import pytest
 
-from aecorpy import EntityEvent, Metadata
+from aecorpy import Cause, EntityEvent, Metadata
 from aecorpy.demo.audit import Audit, audited
 from aecorpy.demo.booking import (
+    BookingCancelled,
     BookingConfirmed,
     BookingEvent,
+    BookingExpired,
+    BookingPaid,
     BookingPlaced,
     BookingRow,
     BookingsByClient,
@@ -22,6 +25,7 @@ from aecorpy.demo.booking import (
     Ticket,
 )
 from aecorpy.demo.ledger import Answer, Ledger, Told
+from aecorpy.demo.processes import CONFIRMATION
 
 PLACED = BookingPlaced("c-1", "x-1", (Seat("A", 1),))
 CONFIRMED = BookingConfirmed((Ticket(Seat("A", 1), Decimal(0)),))
@@ -168,3 +172,59 @@ def test_an_unknown_outcome_is_not_there_by_half_nor_twice() -> None:
     run.answered("r-1/2", Answer.UNKNOWN)
     _double_in_journal_and_view(run)
     assert run.audit().duplicated == 1
+
+
+# --- what went on by itself
+
+SOLD = BookingConfirmed((Ticket(Seat("A", 1), Decimal(9)),))
+CAUSE = Cause(CONFIRMATION, "booking-1", 7, 1)
+EXPIRE, PAY = "expiry/r-1", "payment/p-1"
+
+
+class Reacted(Run):
+    """A booking that was placed, and what followed by itself: `led` has each event with what led to it."""
+
+    def __init__(self, *led: tuple[BookingEvent, Cause | str]) -> None:
+        super().__init__()
+        del self.ledger.told["r-1/2"]
+        self.events = self.events[:1]
+        for event, by in led:
+            raw = Metadata(cause=by) if isinstance(by, Cause) else Metadata(by)
+            stored = _stored(event, len(self.events) + 1, "")
+            self.events.append(replace(stored, raw_metadata=raw.encode()))
+        self.rows = {"r-1": _row(self.events)}
+
+
+@pytest.mark.parametrize(
+    "led",
+    [
+        [(CONFIRMED, CAUSE), (BookingSettled(), CAUSE)],
+        [(SOLD, CAUSE), (BookingPaid("p-1"), PAY), (BookingSettled(), PAY)],
+        [(SOLD, CAUSE), (BookingExpired(), EXPIRE)],
+    ],
+)
+def test_reactions_are_counted_by_themselves(led: list[tuple[BookingEvent, Cause | str]]) -> None:
+    audit = Reacted(*led).audit()
+    assert audit.is_clean, audit.findings
+    assert (audit.acked, audit.in_journal, audit.in_view, audit.reactions) == (1, 1, 1, len(led))
+
+
+@pytest.mark.parametrize(
+    ("led", "duplicated"),
+    [
+        ([(SOLD, CAUSE), (SOLD, CAUSE)], 1),
+        ([(SOLD, CAUSE), (BookingPaid("p-1"), PAY), (BookingPaid("p-1"), PAY)], 1),
+        ([(SOLD, CAUSE._replace(consumer="Other"))], 1),
+        ([(SOLD, CAUSE), (BookingPaid("p-2"), PAY)], 1),
+        ([(SOLD, CAUSE), (BookingExpired(), "expiry/r-2")], 1),
+        ([(BookingCancelled("ill"), CAUSE)], 1),
+    ],
+)
+def test_what_no_reaction_may_do_is_found(led: list[tuple[BookingEvent, Cause | str]], duplicated: int) -> None:
+    run = Reacted(*led[:1])
+    for event, by in led[1:]:
+        raw = Metadata(cause=by) if isinstance(by, Cause) else Metadata(by)
+        run.events.append(replace(_stored(event, len(run.events) + 1, ""), raw_metadata=raw.encode()))
+    audit = run.audit()
+    assert not audit.is_clean
+    assert audit.duplicated == duplicated, audit.findings

@@ -241,6 +241,12 @@ def test_events_that_cannot_follow() -> None:
         end.expect_impossible(*ALL_EVENTS)
 
 
+def test_for_which_concert_it_is() -> None:
+    for begin in (placed, cancelled, expired, free):
+        begin.when(Booking.concert).expect_reply("x-1").expect_events()
+    nothing.when(Booking.concert).expect_rejection(rejections.BookingNotFound())
+
+
 def test_every_rejection_is_declared() -> None:
     defined = [found for found in vars(rejections).values() if isinstance(found, type) and issubclass(found, Rejection)]
     assert set(Booking.rejections) == set(defined) - {Rejection}

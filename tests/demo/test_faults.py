@@ -5,26 +5,34 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from aecorpy import AecorError, ClusterNode, EntityRefs, Unavailable
-from aecorpy.demo.booking import Booking, BookingPlaced, BookingsByClient, BookingStatus, Seat
+from aecorpy.demo.booking import Booking, BookingPlaced, BookingStatus, Seat, Ticket
 from aecorpy.demo.booking.rejections import BookingIsDenied
 from aecorpy.demo.caller import Caller, LifeEnds
 from aecorpy.demo.catching_up import caught_up
+from aecorpy.demo.concert import Concert
+from aecorpy.demo.ending import ENDS, Ending
 from aecorpy.demo.ledger import Answer, Ledger
 from aecorpy.demo.look import Look
 from aecorpy.demo.patience import Patience
+from aecorpy.demo.payments import PaymentsFile
+from aecorpy.demo.processes import run_processes
 from aecorpy.demo.stopping import StopWish
-from aecorpy.demo.tickets import VIEW, Plan, Sender, check, heads
+from aecorpy.demo.tickets import Plan, Sender, check, heads
 from aecorpy.management.look import DeploymentSeen, TagSeen
 from aecorpy.processing.states import Control, Registration
 from aecorpy.projection.progress import ViewBehind
 from journal.memory import MemoryDatabase
 from tests.faulty_store import Fault, FaultyDatabase, fenced, lost_after, lost_before, unavailable
+from tests.waiting import eventually
 
 SEATS = (Seat("A", 1),)
 PLACED = BookingPlaced("c-1", "x-1", SEATS)
@@ -40,23 +48,28 @@ def faulty() -> FaultyDatabase:
 
 
 async def sent(plan: Plan, database: FaultyDatabase, stop: StopWish, advance: Callable[[int], None]) -> Ledger:
-    """What callers on a node of their own were told."""
-    async with ClusterNode("tickets", journal=database) as node:
-        bookings = await node.deploy(Booking)
-        await node.distribute(VIEW, BookingsByClient())
-        sender = Sender(plan, node, bookings, stop)
+    """What callers on a node of their own were told, when all has come to its end."""
+    async with ClusterNode("tickets", journal=database, entities=[Booking, Concert]) as node:
+        followed = await run_processes(node, plan.payments, lambda: 0.5)
+        sender = Sender(plan, node, node.refs(Booking), stop)
         await sender.send(advance)
+        missing = await Ending(database, plan.run, plan.payments, followed).comes(20.0)
+        assert missing is None
         return sender.ledger
 
 
 @pytest.mark.parametrize(
     "faults", [[unavailable], [lost_before], [lost_after], [unavailable, lost_before, lost_after, Fault]]
 )
-async def test_a_run_on_a_bad_store_is_audited_clean(faults: list[Callable[[], Fault]], faulty: FaultyDatabase) -> None:
+async def test_a_run_on_a_bad_store_is_audited_clean(
+    faults: list[Callable[[], Fault]], faulty: FaultyDatabase, tmp_path: Path
+) -> None:
     random = Random(1)
     for _ in range(60):
         faulty.on("append", *[Fault() for _ in range(random.randint(0, 3))], random.choice(faults)())
-    plan = Plan(faulty, "r", bookings=150, callers=32, random=random, now=_now)
+    for _ in range(10):
+        faulty.on("commit", *[Fault() for _ in range(random.randint(0, 20))], random.choice(faults)())
+    plan = Plan(faulty, "r", bookings=100, callers=50, random=random, payments=tmp_path / "payments")
     before = await heads(faulty)
     ledger = await sent(plan, faulty, StopWish(), lambda _: None)
     faulty.heal()
@@ -64,6 +77,9 @@ async def test_a_run_on_a_bad_store_is_audited_clean(faults: list[Callable[[], F
     assert ledger.surprises == []
     assert audit.is_clean, audit.findings
     assert audit.acked > 0
+    assert audit.bookings == sum(audit.ends.values()) == 100
+    assert min(audit.ends[end] for end in ENDS) > 0
+    assert (audit.payments > 0, audit.refused > 0, audit.seats > 0) == (True, True, True)
     assert audit.unknown == ledger.count(Answer.UNKNOWN)
     looked = [told.found for told in ledger.told.values() if told.answer is Answer.UNKNOWN]
     assert looked.count(True) == audit.unknown_done
@@ -75,7 +91,7 @@ async def test_a_run_on_a_bad_store_is_audited_clean(faults: list[Callable[[], F
         assert audit.unknown == audit.unknown_done > 0
 
 
-async def test_a_wish_to_stop_leaves_the_rest_of_the_bookings(faulty: FaultyDatabase) -> None:
+async def test_a_wish_to_stop_leaves_the_rest_of_the_bookings(faulty: FaultyDatabase, tmp_path: Path) -> None:
     stop, done = StopWish(), 0
 
     def advance(bookings: int) -> None:
@@ -84,7 +100,8 @@ async def test_a_wish_to_stop_leaves_the_rest_of_the_bookings(faulty: FaultyData
         if done == 20:
             stop.set(signal.SIGINT)
 
-    plan = Plan(faulty, "r", bookings=10_000, callers=16, random=Random(2), now=_now)
+    plan = Plan(faulty, "r", bookings=10_000, callers=16, random=Random(2), payments=tmp_path / "payments")
+    plan = replace(plan, seconds_to_pay=1.0)  # those that are left expire
     before = await heads(faulty)
     ledger = await sent(plan, faulty, stop, advance)
     audit = await check(plan, ledger, before)
@@ -96,10 +113,11 @@ async def test_a_wish_to_stop_leaves_the_rest_of_the_bookings(faulty: FaultyData
 class Desk:
     """A caller of one booking on a node."""
 
-    def __init__(self, node: ClusterNode, bookings: EntityRefs[Booking]) -> None:
+    def __init__(self, node: ClusterNode, bookings: EntityRefs[Booking], path: Path) -> None:
         self.node = node
         self.ledger = Ledger("r")
         self._bookings, self._stop = bookings, StopWish()
+        self._file = PaymentsFile(path)
         self._patience = Patience(self._stop, lambda: 0.5, seconds=0.3)
         self.caller = self._caller(None)
 
@@ -107,16 +125,16 @@ class Desk:
         self.caller = self._caller(Look(self._bookings, self.node.journal(Booking), self._patience))
 
     def _caller(self, look: Look | None) -> Caller:
-        return Caller(self._bookings, "r-1", self.ledger, self._patience, self._stop, look)
+        return Caller(self._bookings, "r-1", self.ledger, self._patience, self._stop, self._file, look)
 
     def answers(self) -> list[Answer]:
         return [told.answer for told in self.ledger.told.values()]
 
 
 @pytest.fixture
-async def desk(faulty: FaultyDatabase) -> AsyncIterator[Desk]:
+async def desk(faulty: FaultyDatabase, tmp_path: Path) -> AsyncIterator[Desk]:
     async with ClusterNode("tickets", journal=faulty) as node:
-        yield Desk(node, await node.deploy(Booking))
+        yield Desk(node, await node.deploy(Booking), tmp_path / "payments")
 
 
 async def _place(desk: Desk) -> None:
@@ -172,6 +190,29 @@ async def test_answers_that_nobody_expected_are_written_down(desk: Desk) -> None
     assert again.startswith("booking r-1, command 2: was rejected with BookingAlreadyExists() instead of appending")
     assert cancelled == "booking r-1, command 3: was answered with None instead of BookingIsDenied"
     assert status == "booking r-1, command 3: is cancelled instead of settled"
+
+
+async def test_waiting_for_what_comes_by_itself(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _place(desk)
+    desk.ledger.queries = 0
+
+    async def confirm() -> None:
+        await eventually(lambda: desk.ledger.queries > 0)
+        await desk.node.refs(Booking)("r-1").confirm((Ticket(SEATS[0], Decimal(1)),))
+
+    confirming = asyncio.ensure_future(confirm())
+    awaiting, confirmed = BookingStatus.AWAITING_CONFIRMATION, BookingStatus.CONFIRMED
+    assert await desk.caller.waits(awaiting, confirmed, BookingStatus.DENIED) is confirmed
+    await confirming
+    with pytest.raises(LifeEnds):
+        await desk.caller.waits(awaiting, BookingStatus.DENIED)
+    monkeypatch.setattr("aecorpy.demo.caller.COMES_WITHIN", 0.0)
+    with pytest.raises(LifeEnds):
+        await desk.caller.waits(confirmed, BookingStatus.SETTLED)
+    assert desk.ledger.surprises == [
+        "booking r-1, command 1: is confirmed instead of denied",
+        "booking r-1, command 1: is still confirmed after 0 s",
+    ]
 
 
 async def test_a_fenced_shard_is_opened_anew_and_asked_again(desk: Desk, faulty: FaultyDatabase) -> None:

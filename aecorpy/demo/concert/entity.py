@@ -13,6 +13,7 @@ from aecorpy.demo.concert.rejections import (
     ConcertAlreadyExists,
     ConcertNotFound,
     NothingReserved,
+    OtherSeatsReserved,
     SeatsNotFound,
     SeatsTaken,
 )
@@ -69,7 +70,7 @@ class Concert(Entity[ConcertState | None, ConcertEvent]):
     fold = Fold.optional(ConcertState.create, ConcertState.update)
     tagging = Tagging.partitioned(16)
     snapshotting = Snapshotting(every=200)
-    rejections = (ConcertNotFound, ConcertAlreadyExists, SeatsNotFound, SeatsTaken, NothingReserved)
+    rejections = (ConcertNotFound, ConcertAlreadyExists, SeatsNotFound, SeatsTaken, OtherSeatsReserved, NothingReserved)
 
     @command
     async def announce(self, hall: Hall, price: Decimal, seconds_to_pay: float | None = None) -> None:
@@ -92,11 +93,13 @@ class Concert(Entity[ConcertState | None, ConcertEvent]):
         """Keep seats for a booking. One that has these seats already gets the same answer.
 
         Raises:
-            ConcertNotFound, SeatsNotFound, SeatsTaken: no.
+            ConcertNotFound, SeatsNotFound, SeatsTaken, OtherSeatsReserved: no.
         """
         concert = self._concert()
         has = concert.reserved.get(booking_id)
-        if has is not None and {ticket.seat for ticket in has.tickets} == set(seats):
+        if has is not None:
+            if {ticket.seat for ticket in has.tickets} != set(seats):
+                raise OtherSeatsReserved()
             return has
         if missing := tuple([seat for seat in seats if not concert.hall.has(seat)]):
             raise SeatsNotFound(missing)

@@ -30,5 +30,9 @@ class SeatsTaken(Rejection):
     seats: tuple[Seat, ...]
 
 
+class OtherSeatsReserved(Rejection):
+    """The booking has seats at this concert already, and not these."""
+
+
 class NothingReserved(Rejection):
     """The booking has no seats at this concert."""
