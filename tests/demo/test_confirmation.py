@@ -182,6 +182,7 @@ async def test_whatever_the_store_does_seats_are_given_once(
     ids = await _rush(bookings, 40)
     faulty.on(operation, *[make() for _ in range(8) for make in (fault, Fault, fault, Fault, Fault)])
     await (await confirming(node)).caught_up()
+    faulty.heal()
     await _seats_are_those_of_confirmed_bookings(node, ids)
 
 

@@ -33,7 +33,7 @@ class SetAsideLine:
     """A line of the file that no booking took.
 
     Args:
-        place: the file's name and where the line begins.
+        place: the file's name and where the line begins, so that lines come in order.
         file: the file's name.
         text: the line.
         payment_id: the payment's, where the line is one.
@@ -101,7 +101,7 @@ async def _handled(
         return None  # it counts already
     except (BadLine, Rejection, CommandFailed) as no:
         reason = f"{payment_id} was refused: {no}" if isinstance(no, Rejection) else str(no)
-        return SetAsideLine(f"{file}@{line.begin}", file, line.text, payment_id, reason)
+        return SetAsideLine(f"{file}@{line.begin:012}", file, line.text, payment_id, reason)
     return None
 
 
