@@ -12,9 +12,18 @@ import pytest
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-@pytest.mark.parametrize(
-    "page", ["entities.md", "links.md", "process-managers.md", "processes.md", "projections.md", "schedules.md"]
-)
+PAGES = [
+    "entities.md",
+    "links.md",
+    "management.md",
+    "process-managers.md",
+    "processes.md",
+    "projections.md",
+    "schedules.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     program = "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
     (tmp_path / "page.py").write_text(program)

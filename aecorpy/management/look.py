@@ -25,6 +25,7 @@ from journal.records import Note
 from journal.tagging import EventTag
 
 SILENT_SECONDS = 10.0
+NOWHERE = ("gone", "silent", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,11 @@ class DeploymentSeen:
 
     @property
     def state(self) -> str:
-        """`paused` by whoever, `failing`, `running`, or else `starting`: not all of its processes run."""
+        """`paused` by whoever; `stopped`, as no node runs it; `failing`; `running`; or `starting`, not all of it runs."""
         if self.control.paused:
             return "paused"
+        if all(process.state in NOWHERE for process in self.processes):
+            return "stopped"
         if self.error is not None:
             return "failing"
         return "running" if self.running else "starting"

@@ -85,8 +85,8 @@ def test_a_list_in_a_table_and_in_json(shell: Shell, filled: None) -> None:
     assert code == 0
     head, again, jobs, view = out.splitlines()
     assert head.split() == ["NAME", "KIND", "STATE", "RUNNING", "OFFSET", "LAG", "LAG", "SECONDS", "NOTE"]
-    assert again.split()[:6] == ["Again", "projection", "starting", "0/2", "3", "2"]
-    assert jobs.split() == ["Jobs", "process", "starting", "0/2", "-", "-", "-"]
+    assert again.split()[:6] == ["Again", "projection", "stopped", "0/2", "3", "2"]
+    assert jobs.split() == ["Jobs", "process", "stopped", "0/2", "-", "-", "-"]
     assert view.split()[:6] == ["View", "projection", "failing", "1/2", "3", "2"]
     assert view.endswith("ValueError: no such product")
     document = shell.json("list", URL)

@@ -70,7 +70,7 @@ async def offsets(database: Database) -> dict[str, tuple[int, int]]:
 async def test_all_are_listed_with_how_far_they_are(management: Management) -> None:
     jobs, once, view = await management.deployments()
     assert [one.name for one in (jobs, once, view)] == ["Jobs", "Once", "View"]
-    assert (view.handled, view.head, view.lag, view.state) == (8, 15, 7, "starting")
+    assert (view.handled, view.head, view.lag, view.state) == (8, 15, 7, "stopped")
     assert (once.handled, once.lag) == (0, 15)
     assert (jobs.handled, jobs.lag, jobs.tags) == (0, 0, ())
     assert [(tag.tag, tag.offset, tag.head, tag.lag) for tag in view.tags] == [
@@ -136,7 +136,7 @@ async def test_a_pause_tells_who_and_why_until_it_is_over(management: Management
     view = await management.show("View")
     assert (view.state, view.control.by, view.control.why) == ("paused", "ann", "maintenance")
     await management.resume("View", by="bob", why="done")
-    assert (await management.show("View")).state == "starting"
+    assert (await management.show("View")).state == "stopped"
     await management.pause("View", by="bob", process=2)
     told = [(action.by, action.what, action.why) for action in await management.actions("View")]
     assert told == [("ann", "pause", "maintenance"), ("bob", "resume", "done"), ("bob", "pause process 2", "")]
