@@ -19,6 +19,7 @@ PAGES = [
     "process-managers.md",
     "processes.md",
     "projections.md",
+    "rebuilding.md",
     "schedules.md",
 ]
 

@@ -98,7 +98,7 @@ class DeploymentSeen:
 
     @property
     def state(self) -> str:
-        """`paused` by whoever; `stopped`, as no node runs it; `failing`; `running`; or `starting`, not all of it runs."""
+        """`paused` by whoever; `stopped`: no node runs it; `failing`; `running`; or `starting`: not all of it runs."""
         if self.control.paused:
             return "paused"
         if all(process.state in NOWHERE for process in self.processes):

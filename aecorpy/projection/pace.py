@@ -19,7 +19,7 @@ class Pace:
         rest: how long to rest after a step, relative to how long it took.
     """
 
-    def __init__(self, batch: int = 500, rest: float = 0.5) -> None:
+    def __init__(self, batch: int = 300, rest: float = 0.5) -> None:
         self.batch = batch
         self._rest = rest
         self._free = asyncio.Semaphore(1)

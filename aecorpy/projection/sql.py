@@ -70,6 +70,9 @@ class SqlView(Projection[E]):
 
         PostgreSQL's `CREATE TABLE IF NOT EXISTS` fails when another connection creates the same table at that moment.
         """
+        names = [self.table(name) for name in self.table_names]
+        if self.generation > 1 and names and await database.tables_exist(names) == set(names):
+            return  # a table that took another's place has the indexes that it was made with, by their names then
         kind = type(self)
         async with database.transaction() as transaction:
             await transaction.put_note(NewNote("prepared", f"{kind.__module__}.{kind.__qualname__}", b""))
