@@ -120,6 +120,7 @@ async def test_ctrl_c_twice_gives_up_without_a_traceback(tmp_path: Path, monkeyp
 
 
 async def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where its payments stay
     monkeypatch.setenv("AECORPY_DEMO_TEST", str(tmp_path))
     async with program("aecorpy.demo", "--seconds", 1000, "--store", f"sqlite:///{tmp_path}/j.db") as process:
         await _line(process, UP)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from aecorpy.demo.payments import Payment, PaymentsFile, lines_from
 from aecorpy.demo.payments.file import MAX_LINE_BYTES, BadLine, FileShrank
 
-PIECES = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.binary(min_size=9_000, max_size=9_100), max_size=12)
+PIECES = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.binary(min_size=9_000, max_size=9_100), max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PIECES, st.integers(3, 20))
 def test_lines_are_read_once_however_the_file_grows(pieces: list[bytes], chunk: int) -> None:
     async def read() -> list[bytes]:
