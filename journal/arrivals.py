@@ -34,15 +34,14 @@ class Arrivals:
         self._asked = False
         self._closed = False
 
-    def grown(self, shard: int, head: int) -> bool:
-        """Note that `shard` has events up to `head`, and wake who waits for them; whether that is news."""
+    def grown(self, shard: int, head: int) -> None:
+        """Note that `shard` has events up to `head`, and wake who waits for them."""
         if head <= self._heads[shard]:
-            return False
+            return
         self._heads[shard] = head
         for waiter in self._waiters.pop(shard, ()):
             if not waiter.done():
                 waiter.set_result(None)
-        return True
 
     def grown_beyond(self, after: Mapping[int, int]) -> dict[int, int]:
         """Those entries of `after` whose shard is known to have an event beyond the offset given for it."""
@@ -98,8 +97,11 @@ class Arrivals:
             while self._waiters or self._asked:
                 self._asked = False
                 try:
-                    news = [self.grown(shard, head) for shard, _, head in await self._store.heads()]
-                    pause = self._poll_seconds / 4 if any(news) else self._poll_seconds
+                    heads = await self._store.heads()
+                    known = sum(self._heads)
+                    for shard, _, head in heads:
+                        self.grown(shard, head)
+                    pause = self._poll_seconds / 4 if sum(self._heads) > known else self._poll_seconds
                 except Exception as error:  # noqa: BLE001 - a store's bug must not leave readers waiting for ever
                     pause = min(pause * 2, 1.0)
                     _log.warning("journal %r: cannot look for new events: %r", self._store.name, error)
