@@ -10,19 +10,21 @@ MOST_REST = 1.0
 
 
 class Pace:
-    """Turns for those on one node that work through old events: one at a time, small steps, and a rest after each.
+    """Turns for those on one node that work through old events: few at a time, small steps, and a rest after each.
 
-    A step's computing is what commands wait for, so a step is small; while it waits for the store, others compute.
+    A step's computing is what commands wait for, so a step is small. Most of its time it waits for the store, and
+    another one may compute meanwhile.
 
     Args:
         batch: the most events in a step.
         rest: how long to rest after a step, relative to how long it took.
+        at_once: how many steps may be under way.
     """
 
-    def __init__(self, batch: int = 300, rest: float = 0.5) -> None:
+    def __init__(self, batch: int = 300, rest: float = 0.5, at_once: int = 2) -> None:
         self.batch = batch
         self._rest = rest
-        self._free = asyncio.Semaphore(1)
+        self._free = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
