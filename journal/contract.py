@@ -372,6 +372,14 @@ class Database(ABC):
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction: commits when the block ends, rolls back when it raises or is cancelled."""
 
+    def relaxed(self) -> Database:
+        """This database, with transactions that a crash of its server may take back, the newest first.
+
+        Each is still whole or not there, and what commits after it makes it lasting. For work that is done again from
+        its own offset, and of which nobody has been told, such as a view that is being built. Not to be closed.
+        """
+        return self
+
     @abstractmethod
     async def create_table(self, table: TableSpec) -> None:
         """Create a view's table and indexes where they are missing.

@@ -187,7 +187,7 @@ class _Builder:
             self._consumer,
             self._projection,
             view.journal,
-            view.database,
+            view.database.relaxed(),  # nobody has been told of it; the switch makes it lasting
             self._tags,
             draw=view.draw,
             epoch=epoch,

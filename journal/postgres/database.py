@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -41,6 +42,7 @@ class PostgresDatabase(Database):
         self._notes = PostgresNotes(schema.name, pools.others)
         self._offsets = PostgresOffsets(schema.name, pools.others)
         self._dead_letters = PostgresDeadLetters(schema.name, pools.others)
+        self._relaxed = False
 
     @classmethod
     async def open(cls, url: str, *, create: bool = True, **options: Any) -> Self:
@@ -110,12 +112,20 @@ class PostgresDatabase(Database):
         """See `Database.transaction`. READ COMMITTED. SQL in it must leave no session state (use `SET LOCAL`)."""
         pool = self._pools.others
         async with open_transaction(pool) as link:
+            if self._relaxed:
+                await link.connection.execute("SET LOCAL synchronous_commit = off")
             transaction = PostgresTransaction(link, pool.where, self._schema.name, self._schema.views)
             try:
                 yield transaction
                 transaction.check()
             finally:
                 transaction.end()
+
+    def relaxed(self) -> PostgresDatabase:
+        """See `Database.relaxed`: commits that do not wait for the disk. The log is written in order all the same."""
+        same = copy.copy(self)
+        same._relaxed = True
+        return same
 
     async def create_table(self, table: TableSpec) -> None:
         """See `Database.create_table`."""
