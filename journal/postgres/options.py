@@ -41,7 +41,7 @@ class PostgresOptions:
     lock_timeout: float = 5.0
     statement_timeout: float = 30.0
     command_timeout: float = 35.0
-    idle_transaction_timeout: float = 10.0
+    idle_transaction_timeout: float = 4.0  # below the default lease, so that who takes over finds no locked row
     close_timeout: float = 2.0
     statement_cache_size: int = 100
 
