@@ -177,7 +177,7 @@ async def test_sessions_carry_their_limits(postgres_url: str) -> None:
                 await transaction.fetch(f"SHOW {name}")
                 for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
             ]
-        assert shown == [[("1500ms",)], [("2s",)], [("10s",)]]
+        assert shown == [[("1500ms",)], [("2s",)], [("4s",)]]
 
 
 async def test_without_prepared_statements_kept_everything_works(postgres_url: str) -> None:
