@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from aecorpy import Unavailable
+from aecorpy import OutcomeUnknown, Unavailable
 from aecorpy.demo.booking import BookingsByClient, BookingStatus
 from aecorpy.demo.payments import read_up_to
 from aecorpy.demo.processes import Followed
@@ -51,7 +51,7 @@ class Ending:
             if waiting := await self._waiting():
                 return f"{len(waiting)} bookings have not come to their ends: {', '.join(waiting[:3])}"
             await self._followed.confirmation.caught_up(1.0)
-        except Unavailable as error:
+        except (Unavailable, OutcomeUnknown) as error:
             return str(error)
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from aecorpy import AecorError, JournalError, Unavailable
+from aecorpy import AecorError, JournalError
 from aecorpy.cli.looking import ClusterSeen, look
 from aecorpy.demo.booking import Booking, BookingPlaced, Seat
 from aecorpy.demo.caller import LifeEnds
@@ -139,10 +139,11 @@ class Play:
             sight = Sight(node.cluster.store, node.journal(Booking).name, node.database, self._patience)
             if not await self._all_placed(sight, self._names[:-1]):
                 return self._outcome
-            self._stage.happened(f"{len(self._names) - 1} nodes are up; bookings flow")
             followed = await follow(node, hosts=False)
             sender = Sender(self._plan, node, bookings, self._stop)
             self._outcome.ledger = sender.ledger
+            await sender.announce()
+            self._stage.happened(f"{len(self._names) - 1} nodes are up; bookings flow")
             began = self._clock()
             showing = asyncio.ensure_future(self._show(sight, began))
             try:
@@ -271,7 +272,7 @@ class Play:
                 seen = await sight.glance()
                 if times % LOOKS_FOR_PROCESSES == 0:
                     processes = await sight.processes()
-            except Unavailable:
+            except JournalError:
                 continue  # the store is away: there is nothing to see
             now = self._clock()
             rate = (len(ledger.told) - commands) / (now - last)

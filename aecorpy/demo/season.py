@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,8 +55,8 @@ class Season:
         Raises:
             JournalError: the store is away for too long.
         """
-        for one in self.all:
-            await patience.for_queries().through(partial(_announced, concerts, one))
+        asking = patience.for_queries()
+        await asyncio.gather(*[asking.through(partial(_announced, concerts, one)) for one in self.all])
 
 
 async def _announced(concerts: EntityRefs[Concert], one: Announced) -> None:

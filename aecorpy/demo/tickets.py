@@ -120,13 +120,20 @@ class Sender:
         self._patience = Patience(stop, plan.random.random, pauses=PAUSES)
         self._enough = False
 
+    async def announce(self) -> None:
+        """Announce the concerts, without which nothing can be booked.
+
+        Raises:
+            JournalError: the store is away for too long.
+        """
+        await self._season.announce(self._concerts, self._patience)
+
     async def send(self, advance: Advance) -> None:
-        """Announce the concerts, and take all bookings through their lives, or as many as come before there is enough.
+        """Take all bookings through their lives, or as many as come up before there is enough.
 
         Args:
             advance: called with 1 after each.
         """
-        await self._season.announce(self._concerts, self._patience)
         numbers = iter(count() if self._plan.bookings is None else range(self._plan.bookings))
         async with asyncio.TaskGroup() as callers:
             for _ in range(self._plan.callers):

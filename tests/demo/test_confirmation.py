@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from aecorpy import ClusterNode, EntityRefs, Retry
+from aecorpy import ClusterNode, EntityRefs, OutcomeUnknown, Retry, Unavailable
 from aecorpy.demo.booking import (
     Booking,
     BookingCancelled,
@@ -25,6 +25,7 @@ from aecorpy.projection.handle import DistributedProjection
 from journal.memory import MemoryDatabase
 from tests.demo.stage import A1, A2, B3, HALL, PRICE, becomes, box_office, events_of, now
 from tests.faulty_store import Fault, FaultyDatabase, lost_after, lost_before, unavailable
+from tests.waiting import eventually
 
 CONFIRMED, DENIED, SETTLED = BookingStatus.CONFIRMED, BookingStatus.DENIED, BookingStatus.SETTLED
 
@@ -180,8 +181,17 @@ async def test_whatever_the_store_does_seats_are_given_once(
 ) -> None:
     bookings = await announced(node)
     ids = await _rush(bookings, 40)
+    handle = await confirming(node)
     faulty.on(operation, *[make() for _ in range(8) for make in (fault, Fault, fault, Fault, Fault)])
-    await (await confirming(node)).caught_up()
+
+    async def done() -> bool:
+        try:
+            await handle.caught_up()
+        except (Unavailable, OutcomeUnknown):
+            return False
+        return True
+
+    await eventually(done)
     faulty.heal()
     await _seats_are_those_of_confirmed_bookings(node, ids)
 

@@ -52,6 +52,7 @@ async def sent(plan: Plan, database: FaultyDatabase, stop: StopWish, advance: Ca
     async with ClusterNode("tickets", journal=database, entities=[Booking, Concert]) as node:
         followed = await run_processes(node, plan.payments, lambda: 0.5)
         sender = Sender(plan, node, node.refs(Booking), stop)
+        await sender.announce()
         await sender.send(advance)
         missing = await Ending(database, plan.run, plan.payments, followed).comes(20.0)
         assert missing is None
