@@ -3,6 +3,10 @@
 While a batch is being committed the next one gathers, so the batch grows with the load and a lone caller never waits
 for company. One batch is in flight at a time, which keeps every shard's order (the contract of `JournalStore.append`).
 
+When an append fails, those of the same entity that are queued behind it fail, too, without being sent. Their sequence
+numbers alone do not tell the store: an append whose outcome was unknown may arrive late and fill the hole, and what was
+decided upon another history would follow it.
+
 Callers that were answered together come back together. Were all of them in each batch, the program would idle while the
 store works, and the store while the program prepares their next commands. So a batch takes half of the load, counted as
 those who wait and those just answered: the two halves take turns, and both sides always have work.
@@ -150,7 +154,22 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - a store's bug must not leave callers waiting: they are told "unknown"
             _log.exception("journal %r: the store raised what its contract does not know", self._store.name)
             outcomes = [OutcomeUnknown(f"journal {self._store.name!r}: {type(error).__name__}: {error}")] * len(batch)
-        self._deliver(batch, outcomes)
+        behind = self._take_behind(batch, outcomes)
+        self._deliver([*batch, *behind], [*outcomes, *[self._not_sent(append) for append, _ in behind]])
+
+    def _take_behind(
+        self, batch: Sequence[tuple[Append, OnOutcome]], outcomes: Sequence[Outcome]
+    ) -> list[tuple[Append, OnOutcome]]:
+        """Take out of the queue what follows a failed append of the same entity."""
+        ended = zip(batch, outcomes, strict=True)
+        failed = {append.key for (append, _), outcome in ended if isinstance(outcome, JournalError)}
+        behind = [one for one in self._waiting if one[0].key in failed] if failed else []
+        if behind:
+            self._waiting = deque(one for one in self._waiting if one[0].key not in failed)
+        return behind
+
+    def _not_sent(self, append: Append) -> Unavailable:
+        return Unavailable(f"journal {self._store.name!r}: an append of {append.key!r} before this one failed")
 
     def _deliver(self, batch: Sequence[tuple[Append, OnOutcome]], outcomes: Sequence[Outcome]) -> None:
         grown: dict[int, int] = {}

@@ -259,3 +259,22 @@ async def test_closing_that_is_given_up_leaves_nobody_waiting(faulty: FaultyData
     told = [type(outcome) for outcome in await outcomes.all(5)]
     assert told == [OutcomeUnknown, OutcomeUnknown, Unavailable, Unavailable, Unavailable]
     assert [task for task in asyncio.all_tasks() if task.get_name() == "group-commit"] == []
+
+
+async def test_what_is_queued_behind_a_failed_append_of_the_same_entity_is_not_sent(
+    faulty: FaultyDatabase, store: JournalStore
+) -> None:
+    writer, outcomes = GroupCommit(store), Outcomes()
+    gate = faulty.block("append", unavailable())
+    writer.submit(appending("a"), outcomes.append)
+    await gate.reached()
+    await store.append([appending("a")])  # such as one whose outcome was unknown: it fills the place after all
+    writer.submit(appending("a", 2), outcomes.append)
+    writer.submit(appending("b"), outcomes.append)
+    gate.release()
+    first, behind, other = await outcomes.all(3)
+    assert type(first) is Unavailable
+    assert isinstance(behind, Unavailable)
+    assert "an append of 'a' before this one failed" in str(behind)
+    assert other == Appended(0, 2)
+    assert len(await store.read_entity("a", 1, 10)) == 1
