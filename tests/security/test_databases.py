@@ -96,7 +96,6 @@ async def test_s11_a_whole_node_works_under_a_role_that_can_neither_create_nor_c
             "DROP TABLE aecorpy_cluster_member",
             "DELETE FROM aecorpy_cluster_shard",
             "DELETE FROM aecorpy_cluster_term",
-            "UPDATE aecorpy_cluster_deployment SET shard_count = 1",
             "CREATE TABLE mine (n int)",
             "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
             "CREATE SCHEMA mine",
