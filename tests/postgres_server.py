@@ -49,6 +49,7 @@ class PostgresServer:
 
     Args:
         settings: server settings that differ from `SETTINGS`.
+        folder: where its folder is made; by default where temporary files are.
 
     Raises:
         PostgresMissing: the wheel is not installed.
@@ -56,10 +57,10 @@ class PostgresServer:
 
     owned = True
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, folder: Path | None = None) -> None:
         self._binaries = wheel_binaries()
         self._settings = {**SETTINGS, **(settings or {})}
-        self._folder = Path(tempfile.mkdtemp(prefix="aecorpy-pg-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="aecorpy-pg-", dir=folder))
         self._data = self._folder / "work" / "data"
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._password = secrets.token_urlsafe(16)
