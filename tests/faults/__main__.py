@@ -18,6 +18,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.network import made
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         wish = Wish(seed, max(10.0, share - BEFORE_AND_AFTER), loads, options.permits, folder.absolute(), options.nodes)
+        wish = replace(wish, mutant=options.mutant)
         began = time.monotonic()
         outcome = _run(wish, store)
         _tell(store, outcome, time.monotonic() - began)
@@ -101,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", choices=(POSTGRES, SQLITE, "both"), default="both")
     parser.add_argument("--load", choices=(BOOKING, PERMITS, "both"), default="both")
     parser.add_argument("--nodes", type=int, default=3, choices=range(3, 9), help="that own shards (3)")
+    parser.add_argument("--mutant", default="", help="a deliberate fault, by its name in docs/mutants.md, to be found")
     beside = Path(__file__).parents[3] / "shared" / "data" / "receipt.csv"
     log = Path(os.environ.get("AECORPY_RECEIPT_CSV") or beside)
     parser.add_argument("--permits", type=Path, metavar="FILE.csv", default=log, help="the permit log")

@@ -26,7 +26,17 @@ def node(name: str) -> ClusterNode:
     die_with_parent()
     setting = given()
     Concert.by = setting.life
+    if setting.mutant:
+        _mutate(setting.mutant)
     return Hosting(setting, Recorder(setting.file("history"))).new_node(name)
+
+
+def _mutate(name: str) -> None:
+    import pytest  # only here: nodes as they are need no test runner
+
+    from tests.mutants.catalogue import MUTANTS
+
+    next(one for one in MUTANTS if one.name == name).patch(pytest.MonkeyPatch())
 
 
 def client(setting: Setting, **more: Any) -> ClusterNode:

@@ -50,6 +50,8 @@ class Wish:
         log: the permit log.
         folder: for everything that the run leaves.
         nodes: how many own shards.
+        per_second: commands of all booking callers in a second.
+        mutant: see `Setting`.
     """
 
     seed: int
@@ -59,6 +61,7 @@ class Wish:
     folder: Path
     nodes: int = 3
     per_second: float = RATE
+    mutant: str = ""
 
 
 @dataclass
@@ -92,7 +95,9 @@ class Site:
         self.machines: dict[str, Machine] = {}
         self._folder = wish.folder
         self._keeping: list[asyncio.Task[None]] = []
-        common = Setting(store.url, str(wish.folder), secret=network.secret, loads=wish.loads, status=status)
+        common = Setting(
+            store.url, str(wish.folder), secret=network.secret, loads=wish.loads, mutant=wish.mutant, status=status
+        )
         for number in range(wish.nodes):
             self._add(common, network, "abcdefgh"[number], number * 2 // wish.nodes)
         if BOOKING in wish.loads:
@@ -193,11 +198,11 @@ async def run(wish: Wish, store: Store, network: Network) -> Outcome:
             began = now()
             await _harm(site, wish, store, network, outcome)
             _log.info("load and faults are over after %.1f s", now() - began)
-            await _settle(site, wish, store, network, database, outcome)
+            await settle(site, wish, store, network, database, outcome)
             codes = await site.end()
             if any(codes[code] for code in codes if code != 0):
                 outcome.violations.append(f"kept-alive: not all stopped in order at the end: exit codes {dict(codes)}")
-        await _check(site, wish, database, outcome)
+        await check_all(site, wish, database, outcome)
     finally:
         await database.close()
     return outcome
@@ -222,7 +227,7 @@ async def _harm(site: Site, wish: Wish, store: Store, network: Network, outcome:
         outcome.notes.append(f"{ends} processes ended by themselves and were started again")
 
 
-async def _settle(site: Site, wish: Wish, store: Store, network: Network, database: Database, outcome: Outcome) -> None:
+async def settle(site: Site, wish: Wish, store: Store, network: Network, database: Database, outcome: Outcome) -> None:
     """Repair everything, and wait until all is served, runs, and has caught up."""
     network.mend()
     network.hasten()
@@ -254,7 +259,8 @@ async def _behind(wish: Wish, database: Database) -> str:
     return ""
 
 
-async def _check(site: Site, wish: Wish, database: Database, outcome: Outcome) -> None:
+async def check_all(site: Site, wish: Wish, database: Database, outcome: Outcome) -> None:
+    """Read what is there, and find what is broken."""
     common: list[Record] = list(read(*site.histories()))
     processes = await ending.process_records(database, [one for one in common if isinstance(one, Started)])
     _keep(wish.folder / "processes.end", processes)

@@ -38,6 +38,7 @@ class Setting:
         seed: from which a caller draws.
         log: the permit log, where one is replayed.
         log_seconds: for how long the replay should last.
+        mutant: a deliberate fault of `tests.mutants` in the nodes' code, by name; empty for none.
         status: seconds between two lines on how large the process is; 0: none.
     """
 
@@ -53,6 +54,7 @@ class Setting:
     seed: int = 0
     log: str = ""
     log_seconds: float = 0.0
+    mutant: str = ""
     status: float = 0.0
 
     def environment(self) -> dict[str, str]:

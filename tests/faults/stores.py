@@ -1,4 +1,4 @@
-"""The stores of a run, and what can be done to them: a PostgreSQL server or a SQLite file, on a disk that may be full."""
+"""The stores of a run, and what can be done to them: a PostgreSQL server or a SQLite file, on a disk that can fill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Carries the faults out, and counts them. One that finds its victim busy with another is passed over."""
+"""Carries the faults out, and counts them. One that finds its victim busy with another is passed over;
+a rolling restart waits."""
 
 from __future__ import annotations
 
@@ -57,13 +58,13 @@ class Striker:
             locks = [self._store_busy]
         elif strike.kind in (Kind.ROLL, Kind.KILL_ALL):
             locks = [one.busy for one in self._nodes]
-        if any(lock.locked() for lock in locks):
+        if strike.kind is not Kind.ROLL and any(lock.locked() for lock in locks):
             _log.info("passed over: %s", strike)
             return
-        _log.info("%s", strike)
-        for lock in locks:
+        for lock in locks:  # only a rolling restart waits for any
             await lock.acquire()
         try:
+            _log.info("%s", strike)
             await self._do(strike)
             self.counts[strike.kind] += 1
         finally:
