@@ -1,6 +1,7 @@
 # Every target sets up what it needs by itself: with Python 3.11 or newer and make on the machine, nothing else.
 #   make test ARGS="-k journal"                     more arguments for pytest (also: demo, bench, conformance)
 #   make simulate SEEDS=1000                        more seeds
+#   make faults MINUTES=60 ARGS="--seed 7"          longer, other faults
 #   make fuzz INPUTS=10000000 ARGS="--seed 7"       more inputs, other ones
 #   make test WORKERS=                              in one process: for -s, --pdb (and the same as ARGS=-n0)
 #   make test POSTGRES_URL=postgresql://…           use this server instead of starting one
@@ -10,6 +11,7 @@ PYTHON ?=
 ARGS ?=
 SEEDS ?= 300
 INPUTS ?= 1000000
+MINUTES ?= 2
 WORKERS := -n 2
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -21,7 +23,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test bench lint simulate conformance fuzz audit clean FORCE
+.PHONY: help demo test bench lint simulate conformance faults fuzz audit clean FORCE
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="…"]'
@@ -51,6 +53,9 @@ simulate: $(VENV)/.extra-dev ## clusters under faults on virtual time, SEEDS=300
 
 conformance: $(VENV)/.extra-dev ## run Thespian's own test suite on our actor engine
 	@$(PY) -m tests.conformance.thespian $(ARGS)
+
+faults: $(VENV)/.extra-dev ## kill, freeze, cut off, restart real processes and stores under load, for MINUTES=2
+	@$(PY) -m tests.faults --minutes $(MINUTES) $(ARGS)
 
 fuzz: $(VENV)/.extra-dev ## hostile bytes for all that reads what others wrote, INPUTS=1000000 of them
 	@$(PY) -m tests.fuzz --inputs $(INPUTS) $(ARGS)

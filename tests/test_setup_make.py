@@ -92,7 +92,7 @@ def test_setup_the_oldest_python_is_the_same_everywhere() -> None:
 def test_setup_help_lists_what_there_is() -> None:
     result = run(ROOT, "make")
     assert result.returncode == 0
-    for target in ("demo", "test", "bench", "lint", "simulate", "conformance", "fuzz", "audit", "clean"):
+    for target in ("demo", "test", "bench", "lint", "simulate", "conformance", "faults", "fuzz", "audit", "clean"):
         assert re.search(rf"^  {target} +\w", result.stdout, re.MULTILINE), result.stdout
 
 
@@ -105,6 +105,8 @@ simulate:
 \t@echo 'simulation: 400 passed, 0 failed'; exit {simulate}
 conformance:
 \t@echo '264 passed, 92 skipped in 9.00s'; exit {conformance}
+faults:
+\t@echo "faults: $(MINUTES) minutes, violations 0; seed 1"; exit {faults}
 fuzz:
 \t@echo "fuzz: $(INPUTS) inputs, 0 findings in 5.0s, seed 1"; exit {fuzz}
 audit:
@@ -116,18 +118,19 @@ audit:
 def test_setup_ci_runs_every_stage_and_says_which_failed(tmp_path: Path, failing: tuple[str, ...]) -> None:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    stages = ("lint", "test", "simulate", "conformance", "fuzz", "audit")
+    stages = ("lint", "test", "simulate", "conformance", "faults", "fuzz", "audit")
     (tmp_path / "Makefile").write_text(CI_MAKEFILE.format(**{name: int(name in failing) for name in stages}))
     result = run(tmp_path, "bash", ".ci/run")
     summary = result.stdout.split("===== summary\n")[1].splitlines()
     assert result.returncode == (1 if failing else 0)
     for name, line in zip(stages, summary, strict=False):
         assert re.match(rf"{name} +\d+ s  {'FAILED' if name in failing else 'passed'}", line)
-    assert summary[6:11] == [
+    assert summary[7:13] == [
         "7 passed, 1 skipped in 0.12s",
         "simulation: 400 passed, 0 failed",
         "264 passed, 92 skipped in 9.00s",
+        "faults: 2 minutes, violations 0; seed 1",
         "fuzz: 200000 inputs, 0 findings in 5.0s, seed 1",
         "audit: NOT DONE: the index cannot be reached",
     ]
-    assert summary[11] == (f"ci: FAILED: {' '.join(failing)}" if failing else "ci: passed")
+    assert summary[13] == (f"ci: FAILED: {' '.join(failing)}" if failing else "ci: passed")

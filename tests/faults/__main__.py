@@ -39,20 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     say(f"seed {seed}, {options.minutes:g} minutes, {' and '.join(stores)}, load {' and '.join(loads)}")
     share = options.minutes * 60 / len(stores)
-    failed = False
+    outcomes = []
     for store in stores:
         folder = FOLDER / f"{store}-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         wish = Wish(seed, max(10.0, share - BEFORE_AND_AFTER), loads, options.permits, folder.absolute(), options.nodes)
-        wish = replace(wish, mutant=options.mutant)
         began = time.monotonic()
-        outcome = _run(wish, store)
-        _tell(store, outcome, time.monotonic() - began)
-        if outcome.violations:
-            failed = True
+        outcomes.append(_run(replace(wish, mutant=options.mutant), store))
+        _tell(store, outcomes[-1], time.monotonic() - began)
+        if outcomes[-1].violations:
             say(f"{store}: everything is in {folder}")
-    return 1 if failed else 0
+    faults = sum((one.faults for one in outcomes), Counter[str]())
+    told = sum((some for one in outcomes for some in one.told.values()), Counter[str]())
+    violations = sum(len(one.violations) for one in outcomes)
+    say(f"{_faults(faults)}; {told.total():,} commands: {_shown(told)}; violations {violations}; seed {seed}")
+    return 1 if violations else 0
 
 
 def say(line: str) -> None:
@@ -83,11 +85,14 @@ def _tell(store: str, outcome: Outcome, seconds: float) -> None:
         say(f"{store}: {note}")
     for violation in outcome.violations[:SHOWN]:
         say(f"{store}: {violation}")
-    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.faults.items()))
-    say(f"{store}: {faults}")
+    say(f"{store}: {_faults(outcome.faults)}")
     for load, told in sorted(outcome.told.items()):
         say(f"{store}: {load}: {told.total():,} commands: {_shown(told)}")
     say(f"{store}: {seconds:.0f} s, violations {len(outcome.violations)}")
+
+
+def _faults(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
 
 
 def _shown(told: Counter[str]) -> str:

@@ -120,7 +120,7 @@ def gaps(effects: list[Effect]) -> list[str]:
     for effect in effects:
         counted.setdefault((effect.name, effect.number), []).append(int(effect.id.split()[1]))
     return [
-        f"{name} {number}: stroke {missing} is missing"
+        f"exactly once: {name} {number}: stroke {missing} is missing"
         for (name, number), some in sorted(counted.items())
         for missing in sorted(set(range(1, max(some) + 1)) - set(some))[:1]
     ]
