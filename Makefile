@@ -23,7 +23,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test bench lint simulate conformance faults fuzz audit clean FORCE
+.PHONY: help demo test bench lint simulate mutants conformance faults fuzz audit clean FORCE
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="…"]'
@@ -50,6 +50,9 @@ lint: $(VENV)/.extra-dev $(VENV)/.extra-bench ## ruff check, ruff format --check
 
 simulate: $(VENV)/.extra-dev ## clusters under faults on virtual time, SEEDS=300 of them
 	@$(PY) -m tests.simulation --seeds $(SEEDS) --jobs 2 $(ARGS)
+
+mutants: $(VENV)/.extra-dev ## deliberate faults, one at a time, each of which simulation has to find (ARGS=--write: into the docs)
+	@$(PY) -m tests.mutants $(ARGS)
 
 conformance: $(VENV)/.extra-dev ## run Thespian's own test suite on our actor engine
 	@$(PY) -m tests.conformance.thespian $(ARGS)

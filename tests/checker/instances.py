@@ -74,6 +74,7 @@ def _instance(record: Started | Stopped) -> Instance:
 def _leases(history: History) -> Iterator[Violation]:
     """Each node's lease ends when no renewal came before that; then nothing may run there that began before."""
     ends = _lease_ends(history)
+    pauses = _pauses(history)
     running: dict[str, list[tuple[float, float, Started]]] = defaultdict(list)
     intervals = spans(history)
     for started in history.of(Started):
@@ -83,7 +84,7 @@ def _leases(history: History) -> Iterator[Violation]:
                     running[started.node].append((since, until, started))
     for node, times in ends.items():
         for end in times:
-            limit = _awake(history, node, end)
+            limit = _awake(pauses[node], end)
             for since, until, started in running[node]:
                 if since < end and until > limit:
                     what = f"the lease of {node} ended at {end:.3f}, and it runs until {until:.3f}"
@@ -104,17 +105,23 @@ def _lease_ends(history: History) -> dict[str, list[float]]:
     return ends
 
 
-def _awake(history: History, node: str, end: float) -> float:
-    """By when a node has to have stopped what it runs: at the end of its lease, or a moment after it wakes."""
-    paused: float | None = None
+def _pauses(history: History) -> dict[str, list[tuple[float, float]]]:
+    """From when to when each node stood still."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    since: dict[str, float] = {}
     for record in history.records:
-        if isinstance(record, Paused) and record.node == node and paused is None:
-            paused = record.at
-        elif isinstance(record, Resumed) and record.node == node and paused is not None:
-            if paused <= end <= record.at:
-                return record.at + WAKING_SECONDS
-            paused = None
-    return inf if paused is not None and paused <= end else end
+        if isinstance(record, Paused):
+            since.setdefault(record.node, record.at)
+        elif isinstance(record, Resumed) and record.node in since:
+            found[record.node].append((since.pop(record.node), record.at))
+    for node, at in since.items():
+        found[node].append((at, inf))
+    return found
+
+
+def _awake(pauses: list[tuple[float, float]], end: float) -> float:
+    """By when a node has to have stopped what it runs: at the end of its lease, or a moment after it wakes."""
+    return next((until + WAKING_SECONDS for since, until in pauses if since <= end <= until), end)
 
 
 def _effects(history: History) -> Iterator[Violation]:

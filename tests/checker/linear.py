@@ -5,8 +5,9 @@ answer is the value there. A read happened at some version: not before what was 
 included), nor after an update that was sent after it was answered. The smallest version that will do is taken for each:
 no later read can want another.
 
-A read that says under which epoch it was answered may miss what later epochs did: DESIGN promises that a stale owner
-cannot write, not that it knows. It may never miss what earlier epochs did, since those ended with its own claim.
+A read that says under which epoch it was answered may miss what later epochs did (it need not: it may have replayed
+it). The promise is that a stale owner cannot write, not that it knows. It may never miss what earlier epochs did,
+since those ended with its own claim.
 """
 
 from __future__ import annotations
@@ -112,8 +113,7 @@ class _Reads:
             return max(seen.values(), default=0), most
         least = max((version for epoch, version in seen.items() if epoch <= op.epoch), default=0)
         before = max((version for epoch, version in self._ends.items() if epoch < op.epoch), default=0)
-        until = max((version for epoch, version in self._ends.items() if epoch <= op.epoch), default=0)
-        return max(least, before), min(most, until)
+        return max(least, before), most
 
     def _choose(self, op: _Op, least: int, most: int) -> int | None:
         assert op.told is not None, "only reads that were answered are checked"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from journal.memory.events import MemoryJournal
+from sharding.lease import Lease
+from sharding.links.handshake import AcceptorHandshake, Refusal, Refused
 from sharding.links.outgoing import OutgoingLink
 from sharding.membership import Membership
 from sharding.protocol import Request
@@ -32,7 +34,9 @@ def _from_the_answer(original: Any) -> Any:
     return on_renewed
 
 
-lease_from_the_answer: Patch = replaced(Membership, "_on_renewed", _from_the_answer)
+lease_from_the_answer: Patch = both(
+    replaced(Membership, "_on_renewed", _from_the_answer), replaced(Lease, "USABLE", lambda _: 1.0)
+)
 
 
 def _unchecked(_: Any) -> Any:
@@ -112,6 +116,23 @@ def _always_dead(original: Any) -> Any:
 
 
 dead_without_probing: Patch = replaced(OutgoingLink, "ended", _always_dead)
+
+
+def _any_other(original: Any) -> Any:
+    """Whoever is wanted under an incarnation that it has not heard of yet says that it is another one."""
+
+    def challenge(self: AcceptorHandshake, hello: bytes) -> Any:
+        try:
+            return original(self, hello)
+        except Refused as refused:
+            if refused.reason is Refusal.NOT_INTRODUCED and self._me is not None:
+                raise self._no(Refusal.OTHER_INCARNATION, hello) from None
+            raise
+
+    return challenge
+
+
+joining_dead: Patch = replaced(AcceptorHandshake, "challenge", _any_other)
 
 
 def _not_behind(_: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.ready import Order
+from tests.simulation.faults import Draw
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -24,7 +24,7 @@ class Mutant:
         patch: puts the fault in.
         bound: the number of seeds within which it has to be found.
         play: in which scenario.
-        order: see `Order`.
+        kinds: of the faults, when not some of all.
     """
 
     name: str
@@ -32,7 +32,13 @@ class Mutant:
     patch: Patch
     bound: int
     play: str = "faults"
-    order: Order = Order.ANY
+    kinds: tuple[Draw, ...] = ()
+
+    @property
+    def scenario(self) -> str:
+        """In words."""
+        kinds = ", ".join(kind.__name__.replace("_", " ") for kind in self.kinds)
+        return f"{self.play}: {kinds}" if kinds else self.play
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -42,7 +48,7 @@ class Mutant:
             yield
 
 
-def replaced(owner: Any, name: str, changed: Callable[..., Any]) -> Patch:
+def replaced(owner: Any, name: str, changed: Callable[[Any], Any]) -> Patch:
     """A patch that puts `changed(original)` in the place of an attribute."""
 
     def patch(patches: pytest.MonkeyPatch) -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from tests.checker import Violation, check
 from tests.checker.records import Calm, Healed
 from tests.simulation.clusters import HEALTHY_WITHIN, LEASE, ClusterRun, Ran
-from tests.simulation.faults import Plan, Scene, draw_plan
+from tests.simulation.faults import Draw, Plan, Scene, draw_plan
 from tests.simulation.ready import Order
 from tests.simulation.recording import RecordedWorld
 
 
 async def under_faults(
-    run: ClusterRun, world: RecordedWorld, *, seconds: float = 40.0, plan: Plan | None = None
+    run: ClusterRun,
+    world: RecordedWorld,
+    *,
+    seconds: float = 40.0,
+    plan: Plan | None = None,
+    kinds: Sequence[Draw] = (),
 ) -> None:
     """Faults of all kinds, then everything heals: every key answers everywhere, and the nodes stop in order."""
     if plan is None:
-        plan = draw_plan(world.loop.random("faults"), Scene(run.first, lease=LEASE, seconds=seconds))
+        plan = draw_plan(world.loop.random("faults"), Scene(run.first, lease=LEASE, seconds=seconds), kinds)
     await world.start(*run.first)
     load = [world.loop.create_task(run.load(world, caller)) for caller in range(1, 5)]
     await world.play(plan)
@@ -56,11 +62,13 @@ async def _end(run: ClusterRun, world: RecordedWorld, load: list[asyncio.Task[No
     await run.stop_all(world)
 
 
-def faulty(seed: int, *, order: Order = Order.ANY, plan: Plan | None = None) -> tuple[Ran, list[Violation]]:
+def faulty(
+    seed: int, *, order: Order = Order.ANY, plan: Plan | None = None, kinds: Sequence[Draw] = ()
+) -> tuple[Ran, list[Violation]]:
     """Play `under_faults`; what happened, and which promises were broken."""
 
     async def scenario(run: ClusterRun, world: RecordedWorld) -> None:
-        await under_faults(run, world, plan=plan)
+        await under_faults(run, world, plan=plan, kinds=kinds)
 
     ran = ClusterRun(seed).run(scenario, order=order)
     return ran, check(ran.records)

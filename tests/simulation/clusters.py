@@ -197,13 +197,19 @@ class ClusterRun:
             world.trace.say(f"{key} {sent[0].command} {name}: {outcome} {why}", where)
         return outcome
 
-    async def load(self, world: RecordedWorld, caller: int, pace: float = 8.0) -> None:
-        """Send bursts of commands, the next one when all of a burst are answered, until it is enough."""
+    async def load(self, world: RecordedWorld, caller: int, pace: float = 5.0) -> None:
+        """Send bursts of commands, one shortly after another, and the next burst when all are answered."""
         draws = world.loop.random(f"load {caller}")
         while not self.enough:
             where, key = draws.choice(self.names), draws.choice(KEYS)
-            names = draws.choices(_NAMES, _WEIGHTS, k=draws.choice((1, 1, 1, 4)))
-            await asyncio.gather(*[self.call(world, where, str(caller), key, name) for name in names])
+            names = draws.choices(_NAMES, _WEIGHTS, k=draws.choice((1, 1, 1, 1, 4, 8)))
+            one = draws.random() < 0.7  # in a row, on one entity, or all over the place
+            keys = [key if one else draws.choice(KEYS) for _ in names]
+            calls = []
+            for name, key in zip(names, keys, strict=True):
+                calls.append(world.loop.create_task(self.call(world, where, str(caller), key, name)))
+                await asyncio.sleep(draws.choice((0.0, 0.0, 0.001, 0.005)))
+            await asyncio.gather(*calls)
             await asyncio.sleep(draws.expovariate(pace))
 
     # --- how the cluster is

@@ -69,9 +69,15 @@ class Scene:
 Draw = Callable[[random.Random, Scene], Iterator[tuple[float, Action]]]
 
 
-def draw_plan(draws: random.Random, scene: Scene) -> Plan:
-    """Draw which kinds of fault there are, how often each comes, and each time when, whom and for how long."""
-    kinds = [kind for kind in KINDS if draws.random() < 0.4] or [draws.choice(KINDS)]
+def draw_plan(draws: random.Random, scene: Scene, kinds: Sequence[Draw] = ()) -> Plan:
+    """Draw which kinds of fault there are, how often each comes, and each time when, whom and for how long.
+
+    Args:
+        draws: what decides.
+        scene: for what.
+        kinds: the kinds to have; some of all when none are given.
+    """
+    kinds = kinds or [kind for kind in KINDS if draws.random() < 0.4] or [draws.choice(KINDS)]
     actions: list[Action] = []
     for kind in kinds:
         pause = draws.choice((0.5, 1.0, 2.0, 5.0)) * scene.lease
@@ -105,13 +111,13 @@ def _pair(draws: random.Random, scene: Scene) -> tuple[str, str]:
     return one, ends[1]
 
 
-def _cuts(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+def cuts(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
     ends = _pair(draws, scene)
     yield 0.0, _act(draws.choice(("cut", "part")), *ends)
     yield draws.choice((0.2, 1.0, 3.0)) * scene.lease, _act("join", *ends)
 
 
-def _isolations(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+def isolations(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
     node = draws.choice(scene.nodes)
     others = [other for other in (*scene.nodes, STORE) if other != node]
     length = draws.choice((0.5, 1.0, 3.0)) * scene.lease
@@ -121,7 +127,7 @@ def _isolations(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Act
         yield length, _act("join", node, other)
 
 
-def _slow_paths(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+def slow_paths(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
     ends = _pair(draws, scene)
     yield 0.0, _act("slow", *ends, much=draws.choice((10.0, 100.0, 2_000.0)))
     yield scene.lease, _act("join", *ends)
@@ -137,15 +143,42 @@ def _store_away(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Act
     yield draws.choice((0.02, 0.3, 1.0, 2.0)) * scene.lease, _act("store_away", much=0.0)
 
 
-def _store_slow(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+def store_slow(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
     yield 0.0, _act("store_slow", much=draws.choice((10.0, 100.0, 1_000.0)))
     yield draws.choice((0.3, 1.0)) * scene.lease, _act("store_slow", much=1.0)
 
 
-def _store_loses(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+def store_loses(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
     what = draws.choice(("store_loses_before", "store_loses_after", "store_refuses"))
     yield 0.0, _act(what, much=draws.choice((0.02, 0.2, 0.9)))
     yield draws.choice((0.1, 1.0)) * scene.lease, _act(what, much=0.0)
+
+
+def crashes_unheard(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+    """A node crashes, and whoever takes over what it had does not hear what the store answers."""
+    yield from _crashes(draws, scene)
+    yield 0.0, _act("store_loses_after", much=draws.choice((0.2, 0.5)))
+    yield draws.choice((0.3, 1.0)) * scene.lease, _act("store_loses_after", much=0.0)
+
+
+def last_writes_late(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+    """A node crashes, and others take over what it had, while what it asked of the store is still on its way there."""
+    node = draws.choice(scene.nodes)
+    yield 0.0, _act("slow", node, STORE, much=2_000.0)
+    yield draws.uniform(0.1, 0.3) * scene.lease, _act("crash", node)
+    yield 1.5 * scene.lease, _act("join", node, STORE)
+    yield 1.5 * scene.lease, _act("restart", node)
+
+
+def joins_cut_off(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
+    """A node comes back and shards move to it; meanwhile what another writes is held up, for longer than its lease."""
+    node, *others = draws.sample(scene.nodes, len(scene.nodes))
+    back = 0.5 * scene.lease
+    yield 0.0, _act("crash", node)
+    yield back, _act("restart", node)
+    if others:
+        yield back + draws.uniform(0.0, 0.1), _act("cut", others[0], STORE)
+        yield back + 2 * scene.lease, _act("join", others[0], STORE)
 
 
 def _clock_jumps(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Action]]:
@@ -155,12 +188,15 @@ def _clock_jumps(draws: random.Random, scene: Scene) -> Iterator[tuple[float, Ac
 KINDS: Final[Sequence[Draw]] = (
     _crashes,
     _pauses,
-    _cuts,
-    _isolations,
-    _slow_paths,
+    cuts,
+    isolations,
+    slow_paths,
     _resets,
     _store_away,
-    _store_slow,
-    _store_loses,
+    store_slow,
+    store_loses,
     _clock_jumps,
+    crashes_unheard,
+    last_writes_late,
+    joins_cut_off,
 )

@@ -9,7 +9,7 @@ from typing import Any, cast
 from journal.contract import Database, JournalStore, OffsetStore, Transaction
 from journal.records import Append, Appended, OffsetMove
 from sharding.store.contract import ClusterStore
-from sharding.store.records import DOWN
+from sharding.store.records import DOWN, Allocation
 from tests.checker.records import Buried, Claimed, Crashed, Effect, Leased, Moved, Paused, Record, Resumed
 from tests.simulation.nodes import Node
 from tests.simulation.world import Ports, World
@@ -24,14 +24,14 @@ class Log:
         records: in the order in which they were made.
         written: when, and by which node, each event was committed, by journal, shard and offset.
         lives: which node each incarnation is.
-        used: by node, the incarnation that it has; one that it was given and never heard of is none.
+        newest: by node, the incarnation that it was given last, whether it has heard of that yet or not.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.written: dict[tuple[str, int, int], tuple[float, str]] = {}
         self.lives: dict[int, str] = {}
-        self.used: dict[str, int] = {}
+        self.newest: dict[str, int] = {}
         self.now: Callable[[], float] = lambda: 0.0
 
     def __call__(self, record: Record) -> None:
@@ -157,6 +157,7 @@ class _Members(_Passing):
         replaced = await self._living(replacing)
         member = await self._inner.join(seat, lease_seconds, replacing=replacing)
         self._log.lives[member.incarnation] = self._life
+        self._log.newest[self._life] = member.incarnation
         self._log(Leased(self._log.now(), self._life, self._log.now() + member.lease_left))
         if replaced not in (None, self._life):
             self._log(Buried(self._log.now(), str(replaced)))
@@ -164,16 +165,23 @@ class _Members(_Passing):
 
     async def renew(self, incarnation: int, lease_seconds: float) -> Any:
         picture = await self._inner.renew(incarnation, lease_seconds)
-        self._log.used[self._life] = incarnation
         self._log(Leased(self._log.now(), self._life, self._log.now() + lease_seconds))
         return picture
 
     async def take_term(self, incarnation: int, seen: int, *, evidence: bool = False) -> Any:
         holder = await self._living((await self._inner.picture()).coordinator)
         term = await self._inner.take_term(incarnation, seen, evidence=evidence)
-        if term is not None and evidence and holder is not None:
-            self._log(Buried(self._log.now(), holder))
+        if term is not None:
+            self._log(Claimed(self._log.now(), "coordinator", 0, term, self._life))
+            if evidence and holder is not None:
+                self._log(Buried(self._log.now(), holder))
         return term
+
+    async def allocate(self, term: int, name: str, allocations: Sequence[Allocation]) -> None:
+        """A coordinator is a process whose epoch is the term; it gives each epoch of a shard away once."""
+        await self._inner.allocate(term, name, allocations)
+        for shard, _, epoch in allocations:
+            self._log(Effect(self._log.now(), "coordinator", 0, self._life, term, f"{name} {shard} epoch {epoch}"))
 
     async def declare_down(self, term: int, incarnation: int, *, evidence: bool = False) -> Any:
         life = await self._living(incarnation)
@@ -183,9 +191,9 @@ class _Members(_Passing):
         return down
 
     async def _living(self, incarnation: int | None) -> str | None:
-        """Which node an incarnation is, if it is a member whose lease runs, and which goes by it."""
+        """Which node an incarnation is, if it is a member whose lease runs, and its newest."""
         for member in (await self._inner.picture()).members:
             if member.incarnation == incarnation and member.state != DOWN and member.lease_left > 0:
                 life = self._log.lives.get(member.incarnation)
-                return life if life is not None and self._log.used.get(life) == incarnation else None
+                return life if life is not None and self._log.newest.get(life) == incarnation else None
         return None

@@ -9,6 +9,7 @@ import pytest
 from tests.checker import records
 from tests.checker.records import ANSWERED
 from tests.simulation.cluster_scenarios import faulty, moving
+from tests.simulation.faults import cuts, slow_paths
 from tests.simulation.ready import Order
 
 
@@ -43,7 +44,7 @@ def test_a_run_has_records_of_every_kind_that_its_checks_need() -> None:
 
 
 def test_a_node_that_joins_anew_is_not_taken_for_dead_by_who_hears_of_it_first() -> None:
-    assert not faulty(127)[1]
+    assert not faulty(1_001, kinds=(cuts, slow_paths))[1]
 
 
 def test_an_append_queued_behind_a_failed_one_does_not_follow_one_that_came_late() -> None:
