@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.network import made
+from tests.faults.plan import MEAN_GAP
 from tests.faults.run import Outcome, Wish, run
 from tests.faults.setting import BOOKING, PERMITS
 from tests.faults.stores import POSTGRES, SQLITE, opened
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         folder.mkdir(parents=True)
         wish = Wish(seed, max(10.0, share - BEFORE_AND_AFTER), loads, options.permits, folder.absolute(), options.nodes)
         began = time.monotonic()
-        outcomes.append(_run(replace(wish, mutant=options.mutant), store))
+        outcomes.append(_run(replace(wish, gap=options.gap, mutant=options.mutant), store))
         _tell(store, outcomes[-1], time.monotonic() - began)
         if outcomes[-1].violations:
             say(f"{store}: everything is in {folder}")
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", choices=(POSTGRES, SQLITE, "both"), default="both")
     parser.add_argument("--load", choices=(BOOKING, PERMITS, "both"), default="both")
     parser.add_argument("--nodes", type=int, default=3, choices=range(3, 9), help="that own shards (3)")
+    parser.add_argument("--gap", type=float, default=MEAN_GAP, help=f"seconds between two faults ({MEAN_GAP:g})")
     parser.add_argument("--mutant", default="", help="a deliberate fault, by its name in docs/mutants.md, to be found")
     beside = Path(__file__).parents[3] / "shared" / "data" / "receipt.csv"
     log = Path(os.environ.get("AECORPY_RECEIPT_CSV") or beside)

@@ -12,7 +12,7 @@ from tests.checker.instances import spans
 from tests.checker.records import REFUSED, UNKNOWN, Paused, Record, Resumed, Told
 
 TO_BE_EXPECTED: Final = (
-    "Unavailable", "Overloaded", "NodeStopping", "ShardMoved", "OutcomeUnknown", "DeadlinePassed", "StoreUnavailable",
+    "Unavailable", "Overloaded", "NodeStopping", "ShardMoved", "OutcomeUnknown", "DeadlinePassed",
 )  # fmt: skip
 WAKING: Final = 2.0  # seconds in which a process that stood still, on a busy machine, has to stop what it runs
 

@@ -65,7 +65,13 @@ class Strike:
 
 
 def plan(
-    seed: int, seconds: float, kinds: Sequence[Kind], nodes: Sequence[str], callers: Sequence[str], lease: float
+    seed: int,
+    seconds: float,
+    kinds: Sequence[Kind],
+    nodes: Sequence[str],
+    callers: Sequence[str],
+    lease: float,
+    gap: float = MEAN_GAP,
 ) -> list[Strike]:
     """The faults of a run. Each of `kinds` comes once before any comes as it is drawn, as far as there is time.
 
@@ -75,6 +81,7 @@ def plan(
         kinds: those that are possible.
         nodes, callers: who may be harmed.
         lease: in seconds; pauses are shorter, as long, and longer.
+        gap: seconds between two, in the mean, and 0.3 more.
     """
     draws = Random(seed)
     once = list(kinds)
@@ -84,7 +91,7 @@ def plan(
         kind = once.pop() if once else draws.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
         if kind is not Kind.ROLL or at < seconds * LAST_QUARTER:
             strikes.append(_strike(draws, at, kind, nodes, callers, lease))
-        at += min(LONGEST, draws.expovariate(1 / MEAN_GAP)) + 0.3
+        at += min(LONGEST, draws.expovariate(1 / gap)) + 0.3
     return strikes
 
 

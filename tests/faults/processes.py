@@ -145,9 +145,10 @@ class Machine:
     # --- what is done to it
 
     def kill(self) -> None:
-        """SIGKILL."""
-        self._signal(signal.SIGKILL)
-        self._record_crash()
+        """SIGKILL, if it lives."""
+        if self.is_alive:
+            self._signal(signal.SIGKILL)
+            self._record_crash()
 
     def freeze(self) -> None:
         """SIGSTOP."""

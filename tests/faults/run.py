@@ -24,7 +24,7 @@ from tests.faults.bells import BELLS, create_strokes
 from tests.faults.concerts import LINES, STEPS, Concert
 from tests.faults.findings import overlaps, surprises
 from tests.faults.network import Network
-from tests.faults.plan import ALWAYS, Kind, plan
+from tests.faults.plan import ALWAYS, MEAN_GAP, Kind, plan
 from tests.faults.processes import Machine
 from tests.faults.setting import BOOKING, PERMITS, Setting, now
 from tests.faults.stores import Store
@@ -51,6 +51,7 @@ class Wish:
         folder: for everything that the run leaves.
         nodes: how many own shards.
         per_second: commands of all booking callers in a second.
+        gap: see `plan`.
         mutant: see `Setting`.
     """
 
@@ -61,6 +62,7 @@ class Wish:
     folder: Path
     nodes: int = 3
     per_second: float = RATE
+    gap: float = MEAN_GAP
     mutant: str = ""
 
 
@@ -212,7 +214,7 @@ async def _harm(site: Site, wish: Wish, store: Store, network: Network, outcome:
     lease = site.nodes[0].setting.lease
     kinds = [kind for kind in ALWAYS if kind != Kind.KILL_CALLER or "frail" in site.machines]
     kinds += [*store.kinds, *network.kinds]
-    strikes = plan(wish.seed, wish.seconds, kinds, [one.name for one in site.nodes], ["frail"], lease)
+    strikes = plan(wish.seed, wish.seconds, kinds, [one.name for one in site.nodes], ["frail"], lease, wish.gap)
     (wish.folder / "plan.txt").write_text("\n".join(map(str, strikes)) + "\n")
     striker = Striker(site.machines, store, network)
     began = asyncio.get_running_loop().time()

@@ -1,5 +1,7 @@
-"""Carries the faults out, and counts them. One that finds its victim busy with another is passed over;
-a rolling restart waits."""
+"""Carries the faults out, and counts them.
+
+One that finds its victim dead, or busy with another, is passed over. A rolling restart waits until nobody is busy.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ class Striker:
             locks = [self._store_busy]
         elif strike.kind in (Kind.ROLL, Kind.KILL_ALL):
             locks = [one.busy for one in self._nodes]
-        if strike.kind is not Kind.ROLL and any(lock.locked() for lock in locks):
+        dead = not all(self._machines[name].is_alive for name in strike.victims)
+        if dead or (strike.kind is not Kind.ROLL and any(lock.locked() for lock in locks)):
             _log.info("passed over: %s", strike)
             return
         for lock in locks:  # only a rolling restart waits for any
