@@ -57,8 +57,12 @@ __all__ = [
     "Unavailable",
     "UnsafeSetting",
     "WrongShardCount",
+    "text_of",
     "told_as_ours",
 ]
+
+
+LONGEST_TEXT = 10_000
 
 
 class Rejection(Exception):
@@ -128,6 +132,15 @@ class DeadlinePassed(OutcomeUnknown):
     def __init__(self, entity: str, key: str, command: str, seconds: float) -> None:
         super().__init__(f"{entity} {key!r}: no answer to {command!r} within {seconds:g} s: it may have happened")
         self.entity, self.key, self.command, self.seconds = entity, key, command, seconds
+
+
+def text_of(error: BaseException) -> str:
+    """An error's class and text, for logs and notes; also of one whose `__str__` raises, and not without end."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a user's class: that it has no text must not hide that it was raised
+        text = type(error).__name__
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 @contextmanager

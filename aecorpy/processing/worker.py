@@ -18,11 +18,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from thespian.actors import ActorExitRequest, WakeupMessage
 
-from aecorpy.errors import Fenced
+from aecorpy.errors import Fenced, OutcomeUnknown, Unavailable, text_of
 from aecorpy.pauses import Retry
 from aecorpy.processing.process import HeldProcess, Process, ProcessContext, RunningProcess
 from aecorpy.processing.states import GONE, PAUSED, RUNNING, STOPPING, STUCK, WAITING, Control, ProcessState
@@ -30,6 +30,8 @@ from sharding.actors import Address, AsyncActor, Outcome
 from sharding.messages import Appear, Retire, ShardLost
 
 IDLE = "idle"
+
+E = TypeVar("E", bound=BaseException)
 
 _log = logging.getLogger(__name__)
 
@@ -197,12 +199,12 @@ class Worker(AsyncActor):
     def _on_ended(self, error: BaseException | None) -> None:
         self._running = self._instance = None
         stopped = self._state in (STOPPING, STUCK)
-        if isinstance(error, Fenced):
-            self._fence(error)
-        elif isinstance(error, HeldProcess) and self._task.hold is not None:
-            self._note(error)
+        if fenced := _found_in(error, Fenced):
+            self._fence(fenced)
+        elif (held := _found_in(error, HeldProcess)) and self._task.hold is not None:
+            self._note(held)
             self._control = replace(self._control, paused=True)
-            self.pipe_to_self(self._task.hold(error), Asked)
+            self.pipe_to_self(self._hold(self._task.hold, held), Asked)
         elif error is not None and not isinstance(error, asyncio.CancelledError):
             self._note(error)
         if stopped or self._fenced or self._control.paused or self._retiring:
@@ -210,8 +212,20 @@ class Worker(AsyncActor):
         else:
             self._start_later()
 
+    async def _hold(self, hold: Callable[[BaseException], Any], error: BaseException) -> None:
+        """Pause it for good, however long the store is away, unless somebody has let it run again."""
+        attempt, failures = self._attempt, 0
+        while attempt == self._attempt:
+            try:
+                await hold(error)
+                return
+            except (Unavailable, OutcomeUnknown) as away:
+                failures += 1
+                _log.warning("process %s is not paused everywhere yet: %s", self._task.context.name, away)
+                await asyncio.sleep(self._patience.pauses.pause(failures, self._draw()))
+
     def _note(self, error: BaseException) -> None:
-        self._error = f"{type(error).__name__}: {error}"
+        self._error = text_of(error)
         context = self._task.context
         _log.error("process %s (%s %d) failed: %s", context.name, context.deployment, context.number, self._error,
                    exc_info=error)  # fmt: skip
@@ -297,3 +311,10 @@ class Worker(AsyncActor):
             details=details,
         )
         self.send(self._keep_alive, Report(self.myAddress, state, self._since))
+
+
+def _found_in(error: BaseException | None, kind: type[E]) -> E | None:
+    """`error` if it is of that kind, or the first such in it if it is a group, as of an `asyncio.TaskGroup`."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := _found_in(one, kind)) is not None), None)
+    return error if isinstance(error, kind) else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aecorpy.errors import Fenced
+from aecorpy.errors import Fenced, Unavailable
 from aecorpy.pauses import Retry
 from aecorpy.processing.process import HeldProcess, Process, ProcessContext, RunningProcess
 from aecorpy.processing.states import Control
@@ -116,6 +116,28 @@ async def test_a_worker_in_a_pause_exits_at_once_when_handed_off() -> None:
     await desk.close()
 
 
+class Mute(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+@virtually
+async def test_a_process_whose_error_has_no_text_is_run_again_as_any_other() -> None:
+    count = 0
+
+    async def body() -> None:
+        nonlocal count
+        count += 1
+        raise Mute
+
+    desk = Desk(process(body))
+    await until(lambda: count == 3)
+    assert desk.reports[-1].state.error == "Mute"
+    await desk.close()
+
+
 class Stubborn:
     """Ignores being cancelled so many times."""
 
@@ -217,6 +239,78 @@ async def test_an_instance_that_is_not_the_newest_leaves_it_to_the_shard() -> No
     assert (lost.epoch, lost.current) == (7, 9)
     await asyncio.sleep(100)
     assert desk.states == ["running", "idle"]
+    await desk.close()
+
+
+@virtually
+async def test_a_newer_epoch_that_a_task_group_met_is_told_to_the_shard() -> None:
+    async def commit() -> None:
+        raise Fenced("the job", 7, 9)
+
+    async def body() -> None:
+        async with asyncio.TaskGroup() as group, asyncio.TaskGroup() as inner:
+            group.create_task(asyncio.sleep(60))
+            inner.create_task(commit())
+
+    desk = Desk(process(body))
+    await desk.becomes("idle")
+    (lost,) = desk.shard.got
+    assert isinstance(lost, ShardLost)
+    assert (lost.epoch, lost.current) == (7, 9)
+    await desk.close()
+
+
+class Away:
+    """Pauses a process as soon as the store is there again.
+
+    Args:
+        failures: how often it is away.
+    """
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.asked = 0
+
+    async def hold(self, error: BaseException) -> None:
+        """Fail, or not."""
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise Unavailable("away")
+
+
+@virtually
+async def test_what_wants_to_be_looked_at_is_paused_for_all_once_the_store_is_there_again() -> None:
+    async def body() -> None:
+        raise HeldProcess("poison")
+
+    store = Away(failures=3)
+    desk = Desk(process(body), hold=store.hold)
+    await until(lambda: store.asked == 4)
+    await asyncio.sleep(100)
+    assert (desk.state, store.asked) == ("paused", 4)
+    await desk.close()
+
+
+@virtually
+async def test_what_was_let_run_again_meanwhile_is_not_paused_by_the_old_wish() -> None:
+    runs = 0
+
+    async def body() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise HeldProcess("poison")
+        await asyncio.get_running_loop().create_future()
+
+    store = Away(failures=1_000_000)
+    desk = Desk(process(body), hold=store.hold)
+    await until(lambda: store.asked == 3)
+    desk.tell(Wanted(Control(revision=1)))
+    await desk.becomes("running")
+    await asyncio.sleep(60)
+    asked = store.asked
+    await asyncio.sleep(60)
+    assert (desk.state, store.asked) == ("running", asked)
     await desk.close()
 
 
