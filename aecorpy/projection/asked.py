@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from aecorpy.errors import AecorError, Fenced, OutcomeUnknown, Unavailable
+from aecorpy.errors import AecorError, Fenced, OutcomeUnknown, Unavailable, text_of
 from aecorpy.projection.contract import LetterGone, Projection, Step
 from journal.contract import Database
 from journal.events import EventJournal
@@ -69,7 +69,7 @@ class AskedLetters(Generic[E]):
             _log.info("%s", gone)
         except Exception as error:  # noqa: BLE001 - whatever a projection raises, the letter stays
             _log.error("%s: its dead letter failed again", place, exc_info=error)
-            again = replace(letter, error=f"{type(error).__name__}: {error}", by=None, asked=False)
+            again = replace(letter, error=text_of(error), by=None, asked=False)
             async with self._database.transaction() as transaction:
                 await replace(step, letters=[again]).commit_in(transaction)
 

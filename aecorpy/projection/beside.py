@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aecorpy.errors import AecorError, Fenced, JournalError
+from aecorpy.errors import AecorError, Fenced, JournalError, text_of
 from aecorpy.pauses import Retry
 from aecorpy.processing.process import Process, ProcessContext, RunningProcess, TaskProcess, task_named
 from aecorpy.projection.contract import Projection
@@ -215,7 +215,7 @@ class _Builder:
             if isinstance(failure, Fenced):
                 raise failure
             failures += 1
-            self._error = f"{type(failure).__name__}: {failure}"
+            self._error = text_of(failure)
             _log.error("view %r: generation %d cannot be built now: %s", self._view.name, self._number, self._error)
             await asyncio.sleep(BUILDER_PAUSES.pause(failures, self._view.draw()))
 

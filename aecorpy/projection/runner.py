@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from aecorpy.errors import AecorError, Fenced, JournalError, OutcomeUnknown, Unavailable
+from aecorpy.errors import AecorError, Fenced, JournalError, OutcomeUnknown, Unavailable, text_of
 from aecorpy.pauses import Retry
 from aecorpy.processing.process import HeldProcess
 from aecorpy.projection.asked import AskedLetters
@@ -33,7 +33,7 @@ class ProjectionStopped(AecorError, HeldProcess):
     def __init__(self, consumer: str, tag: str, event: StoredEvent, cause: BaseException) -> None:
         super().__init__(
             f"projection {consumer!r} stopped at {tag} offset {event.offset} "
-            f"({event.type_name} of {event.key!r}, seq_nr {event.seq_nr}): {type(cause).__name__}: {cause}"
+            f"({event.type_name} of {event.key!r}, seq_nr {event.seq_nr}): {text_of(cause)}"
         )
         self.consumer, self.tag, self.offset, self.key = consumer, tag, event.offset, event.key
 
@@ -145,7 +145,7 @@ class ProjectionRunner(Generic[E]):
             self._error = str(error)
             raise
         except Exception as error:
-            self._error = f"{type(error).__name__}: {error}"
+            self._error = text_of(error)
             raise
         finally:
             self._running = False
@@ -271,7 +271,7 @@ class ProjectionRunner(Generic[E]):
         """Apply the policy; True when the event was set aside and the next one may come."""
         tag = self._tags[record.shard]
         tag.failures += 1
-        tag.error = f"{type(error).__name__}: {error}"
+        tag.error = text_of(error)
         policy = self._projection.on_failure
         _log.error(
             "projection %r, %s offset %d, failure %d", self.name, tag.tag, record.offset, tag.failures, exc_info=error

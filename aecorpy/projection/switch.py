@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from aecorpy.errors import Fenced
+from aecorpy.errors import Fenced, text_of
 from aecorpy.processing.wishes import begin_anew
 from aecorpy.projection.generations import (
     Build,
@@ -94,7 +94,7 @@ class Switch:
             except Fenced:
                 raise
             except Exception as error:  # noqa: BLE001 - what is in the way may pass; the view goes on serving meanwhile
-                self.error = f"{type(error).__name__}: {error}"
+                self.error = text_of(error)
                 _log.warning("view %r is not switched to generation %d yet: %s", self._name, number, self.error)
             await asyncio.sleep(pause)
 

@@ -184,6 +184,37 @@ async def test_setting_aside_leaves_a_letter_and_goes_on(
     assert len(await database.dead_letters.list("Totals")) == 1
 
 
+class Mute(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Mute(), "Mute"),
+        (ValueError("x" * 3_000_000), "ValueError: xxx"),
+    ],
+    ids=["without a text", "with a long text"],
+)
+async def test_an_event_is_set_aside_whatever_error_it_raises(
+    node: ClusterNode, counters: Counters, database: Database, error: Exception, told: str
+) -> None:
+    class Raising(SettingAside):
+        def apply(self, row: Any, event: Any) -> Any:
+            if event.payload.note == "poison":
+                raise error
+            return super().apply(row, event)
+
+    handle = await run_here(node, "Totals", Raising())
+    await caught_up(node, handle)
+    (letter,) = await database.dead_letters.list("Totals")
+    assert letter.error.startswith(told)
+    assert len(letter.error) < 20_000
+
+
 async def test_setting_aside_the_first_and_the_last_event(
     node: ClusterNode, counters: Counters, database: Database
 ) -> None:
