@@ -128,16 +128,25 @@ class DistributedProcessing:
         keep_alive = self._engine.create(lambda: KeepAlive(name, len(recipes.names), self._database.notes))
         self._running[kind_name] = _Running(deployment, keep_alive, recipes.names)
         try:
-            await self._database.notes.put([registration.note()])
             host = ProcessHost(recipes, self._database, patience or Patience(), keep_alive, self._draw)
             with told_as_ours():
                 await self._cluster.deploy(deployment, host, hosts=hosts)
+            await self._register(registration, kind_name)
         except BaseException:
             del self._running[kind_name]
             self._engine.stop(keep_alive)
             raise
         self._engine.tell(keep_alive, "start")
         return KillSwitch(name, lambda: self._switch_off(kind_name))
+
+    async def _register(self, registration: Registration, kind_name: str) -> None:
+        """Note what runs; after the cluster has accepted it, for what it refuses must not hide what others run."""
+        try:
+            await self._database.notes.put([registration.note()])
+        except BaseException:
+            with told_as_ours():
+                await self._cluster.withdraw(kind_name)
+            raise
 
     def _switch_off(self, name: str) -> asyncio.Future[None]:
         ending = self._ending.get(name)

@@ -106,6 +106,9 @@ async def test_a_process_of_another_count_is_refused_while_one_runs_and_taken_la
     switch = await first.processing.start("jobs", record.processes(3))
     with pytest.raises(DeploymentMismatch, match=r"3.*5|5.*3"):
         await second.processing.start("jobs", record.processes(5))
+    seen = await look(second.database, "jobs")
+    assert seen is not None
+    assert len(seen.processes) == 3, "what was refused is not what is shown"
     await switch.shutdown()
     await second.processing.start("jobs", record.processes(5))
     await eventually(lambda: record.spread() == [5])
