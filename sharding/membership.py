@@ -93,6 +93,7 @@ class Membership(AsyncActor):
         self._planned = 0
         self._renewing = False
         self._away = False
+        self._obstacle = ""  # what kept it from joining anew the last time
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the membership."""
@@ -145,11 +146,14 @@ class Membership(AsyncActor):
             if self._first:
                 self._household.cannot_join(outcome.error)
                 return
-            _log.warning("node %r cannot join anew yet: %s", self._seat.node, outcome.error)
+            self._cannot_join_anew(str(outcome.error))
             self.wakeupAfter(REJOIN_PAUSE * (0.5 + self._ports.draw()), "join")
             return
         member = outcome.value
+        if not self._first:
+            _log.info("node %r has joined anew: incarnation %d", self._seat.node, member.incarnation)
         self._first = False
+        self._obstacle = ""
         self._me = self._former = member.incarnation
         self._phase = MEMBER
         self._lease.renewed(sent_at)
@@ -159,6 +163,12 @@ class Membership(AsyncActor):
         self._check()
 
     # --- the lease
+
+    def _cannot_join_anew(self, obstacle: str) -> None:
+        """Say so, but once and not with each attempt, of which there are several a second."""
+        if obstacle != self._obstacle:
+            self._obstacle = obstacle
+            _log.warning("node %r cannot join anew yet, and goes on trying: %s", self._seat.node, obstacle)
 
     def _renew(self) -> None:
         if self._phase in (MEMBER, LEAVING):

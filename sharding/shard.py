@@ -198,7 +198,7 @@ class Shard(AsyncActor):
 
     def _on_lost(self, lost: ShardLost) -> None:
         if self._phase == OPEN and lost.epoch == self._epoch:
-            _log.warning("shard %d is lost: %s", self._number, lost.error)
+            _log.warning("shard %d ends here, for it was fenced: %s", self._number, lost.error)
             self._fenced(lost.current)
             self._expel()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import Any
 
@@ -179,6 +180,24 @@ async def test_it_joins_anew_without_waiting_for_its_own_former_lease() -> None:
         assert await until(lambda: node.home.me == 2) < 2.0
         states = await hall.states()
         assert states == {1: DOWN, 2: UP}
+
+
+@virtually
+async def test_that_it_cannot_join_anew_is_said_once_and_not_with_each_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    async with Hall() as hall:
+        node = await hall.node()
+        hall.store.away = True
+        await until(lambda: node.home.said[-1] == "outside")
+        attempts = hall.store.calls.count("join")
+        await until(lambda: hall.store.calls.count("join") >= attempts + 5)
+        assert [one.levelname for one in caplog.records if "cannot join anew yet" in one.getMessage()] == ["WARNING"]
+        hall.store.away = False
+        await until(lambda: node.home.me == 2)
+        assert "has joined anew: incarnation 2" in caplog.text
 
 
 @virtually
