@@ -210,13 +210,14 @@ class ProjectionRunner(Generic[E]):
             return
         try:
             await self._handle([self._journal.decode(record) for record in records])
+            return
         except (Fenced, Unavailable, OutcomeUnknown):
             raise
         except Exception as error:  # noqa: BLE001 - one event's failure must not stop other tags: it is found and dealt with
             _log.debug("projection %r: a step failed, its tags are tried one by one: %s", self.name, error)
-            await self._reread()  # one that was superseded sees rows ahead of it: it has to hear of that instead
-            for shard in ready:
-                await self._handle_tag([record for record in records if record.shard == shard])
+        await self._reread()  # one that was superseded sees rows ahead of it: it has to hear of that instead
+        for shard in ready:
+            await self._handle_tag([record for record in records if record.shard == shard])
 
     async def _ready(self) -> dict[int, int]:
         """The tags known to have events behind their offset, leaving out those held after a failure."""
@@ -270,11 +271,18 @@ class ProjectionRunner(Generic[E]):
     async def _failed(self, record: StoredEvent, error: Exception) -> bool:
         """Apply the policy; True when the event was set aside and the next one may come."""
         tag = self._tags[record.shard]
-        tag.failures += 1
-        tag.error = text_of(error)
+        former, tag.failures, tag.error = tag.error, tag.failures + 1, text_of(error)
         policy = self._projection.on_failure
         _log.error(
-            "projection %r, %s offset %d, failure %d", self.name, tag.tag, record.offset, tag.failures, exc_info=error
+            "projection %r cannot handle %s offset %d (%s of %r), failure %d: %s",
+            self.name,
+            tag.tag,
+            record.offset,
+            record.type_name,
+            record.key,
+            tag.failures,
+            tag.error,
+            exc_info=None if tag.error == former else error,  # where it came from is told once
         )
         if isinstance(policy, Stop):
             raise ProjectionStopped(self.name, str(tag.tag), record, error) from error

@@ -144,6 +144,20 @@ async def test_events_that_come_while_a_tag_is_held_are_handled(
     await handle.stop()
 
 
+async def test_where_a_failure_comes_from_is_logged_once(
+    node: ClusterNode, counters: Counters, caplog: pytest.LogCaptureFixture
+) -> None:
+    view = Retrying()
+    view.trouble.poison.add("poison")
+    handle = await run_here(node, "Totals", view)
+    await eventually(in_trouble(handle, 3))
+    await handle.stop()
+    told = [record for record in caplog.records if "cannot handle counter-0" in record.getMessage()]
+    assert f"(Added of '{bad(counters)}'), failure 2: ValueError: cannot handle 'poison'" in told[1].getMessage()
+    assert [record.exc_info is not None for record in told[:3]] == [True, False, False]
+    assert caplog.text.count("Traceback (most recent call last)") == 1
+
+
 async def test_stopping_says_where_and_why(
     node: ClusterNode, counters: Counters, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
