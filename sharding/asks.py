@@ -127,6 +127,13 @@ class RemoteAsks:
             if ask.owner == owner:
                 ask.doubtful = True
 
+    def give_up_shard(self, routes: Routes, shard: int, why: str) -> None:
+        """What was sent for a shard may come to its new owner behind what is sent from now on: fail it."""
+        for number, ask in list(self._asks.items()):
+            if ask.routes is routes and ask.envelope.shard == shard:
+                del self._asks[number]
+                ask.sender.fail(DiedUnanswered(why))
+
     def give_up(self, owner: int, why: str) -> None:
         """Nothing from `owner` is on its way any more: fail what is in doubt."""
         for number, ask in list(self._asks.items()):

@@ -9,8 +9,10 @@ For each shard:
     any --the node's lease is lost--> DRAINING at once --> UNKNOWN
 
 FLUSHING: what this node sent to the former owner may still be on its way from there to the new one; a `Flush` follows
-it, and until that has returned new messages wait. So no command overtakes an earlier one of the same sender. While a
-shard is UNKNOWN, FLUSHING or DRAINING its messages wait in a `Buffer`; they never pass through this actor.
+it, and until that has returned new messages wait. So no command overtakes an earlier one of the same sender. When it
+does not return in time they go nevertheless, and who still waits for an answer to what went before is told that none
+comes: it may be carried out behind them. While a shard is UNKNOWN, FLUSHING or DRAINING its messages wait in a `Buffer`;
+they never pass through this actor.
 """
 
 from __future__ import annotations
@@ -106,8 +108,10 @@ class Region(AsyncActor):
                 self._on_drained(message)
             case Fence():
                 self._on_fence(message)
-            case Flushed(_, marker) | WakeupMessage(payload=int(marker)):
+            case Flushed(_, marker):
                 self._on_flushed(marker)
+            case WakeupMessage(payload=int(marker)):
+                self._on_late(marker)
             case WakeupMessage():
                 self._remind()
             case PeerChanged():
@@ -224,6 +228,15 @@ class Region(AsyncActor):
         self._flushing[self._last_marker] = (shard, former)
         self.wakeupAfter(FLUSH_SECONDS, self._last_marker)
         return True
+
+    def _on_late(self, marker: int) -> None:
+        """What went to the former owner may be anywhere, and come to the new one after what has to wait no longer."""
+        if marker in self._flushing:
+            shard, former = self._flushing[marker]
+            self._routes.give_up(
+                shard, f"member {former} had it, and has not sent it on to the shard's new owner in time"
+            )
+            self._on_flushed(marker)
 
     def _on_flushed(self, marker: int) -> None:
         shard, _ = self._flushing.pop(marker, (None, 0))

@@ -166,6 +166,10 @@ class Routes:
             if asks:
                 ask.serial = serial
 
+    def give_up(self, shard: int, why: str) -> None:
+        """Tell who waits for an answer of the shard's former owners that none comes; what was sent may yet happen."""
+        self._asks.give_up_shard(self, shard, f"{self.name} shard {shard}: {why}")
+
     def put_back(self, shard: int, unsent: list[tuple[Envelope, Address]]) -> None:
         """Let what never left this process wait, in its order, in front of all that was sent after it."""
         route = self.addresses[shard]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sharding import region as regions
+from sharding.actors import DiedUnanswered
 from sharding.notices import (
     GONE,
     LOST,
@@ -358,6 +359,26 @@ async def test_a_flush_that_is_not_answered_ends_in_time(rig: Rig, monkeypatch: 
     await rig.homes((0, Y, 2))
     rig.send("2")
     await eventually(lambda: texts(rig.post.take(Request)) == [(Y, "2")], every=0.001)
+
+
+async def test_who_may_have_been_overtaken_because_a_flush_was_late_is_told_that_no_answer_comes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regions, "FLUSH_SECONDS", 0.01)
+    await rig.homes((0, X, 1), (1, X, 1))
+    overtaken, elsewhere = rig.ask("1"), rig.ask("1", shard=1)
+    ((_, first), _) = rig.post.take(Request)
+    await rig.homes((0, Y, 2))
+    later = rig.ask("2")
+    with pytest.raises(DiedUnanswered, match="t shard 0: member 2 had it"):
+        await overtaken
+    ((to, second),) = rig.post.take(Request)
+    assert to == Y
+    rig.asks.answered(second.ask, b"two")
+    rig.asks.answered(first.ask, b"one, by way of X, behind two")
+    assert await answers(later) == ["two"]
+    assert not elsewhere.done()
+    elsewhere.cancel()
 
 
 async def test_a_shard_that_moves_on_during_a_flush_is_followed_after_it(rig: Rig) -> None:
