@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ SHOWN = 20
 def main(arguments: list[str] | None = None) -> int:
     """Run as asked; the exit code."""
     options = _parser().parse_args(arguments)
+    end_in_order()
     stores = (POSTGRES, SQLITE) if options.store == "both" else (options.store,)
     loads = _loads(options)
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
@@ -56,6 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     violations = sum(len(one.violations) for one in outcomes)
     say(f"{_faults(faults)}; {told.total():,} commands: {_shown(told)}; violations {violations}; seed {seed}")
     return 1 if violations else 0
+
+
+def end_in_order() -> None:
+    """Let SIGTERM do what Ctrl-C does, so that no namespace, file system or process is left behind."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def say(line: str) -> None:

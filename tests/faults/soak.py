@@ -28,6 +28,7 @@ from typing import Final
 from journal.database import open_database
 from tests.checker.files import read
 from tests.checker.records import ANSWERED, Told
+from tests.faults.__main__ import end_in_order
 from tests.faults.bells import create_strokes
 from tests.faults.network import Network
 from tests.faults.run import Outcome, Site, Wish, check_all, settle, started
@@ -158,6 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="from which the load is drawn (0)")
     parser.add_argument("--store", choices=(POSTGRES, SQLITE), default=POSTGRES)
     options = parser.parse_args(arguments)
+    end_in_order()
     folder = (FOLDER / f"soak-{options.store}").absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
