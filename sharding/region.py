@@ -11,8 +11,9 @@ For each shard:
 FLUSHING: what this node sent to the former owner may still be on its way from there to the new one; a `Flush` follows
 it, and until that has returned new messages wait. So no command overtakes an earlier one of the same sender. When it
 does not return in time they go nevertheless, and who still waits for an answer to what went before is told that none
-comes: it may be carried out behind them. While a shard is UNKNOWN, FLUSHING or DRAINING its messages wait in a `Buffer`;
-they never pass through this actor.
+comes: it may be carried out behind them.
+
+While a shard is UNKNOWN, FLUSHING or DRAINING its messages wait in a `Buffer`; they never pass through this actor.
 """
 
 from __future__ import annotations
