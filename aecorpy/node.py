@@ -444,9 +444,8 @@ class ClusterNode:
         recipes = ProjectionProcesses(view, tags, self.node, lambda: cluster.me)
         await register(self.database, name, programs)
         store = journal.store
-        registration = Registration(
-            name, "projection", recipes.names, store.name, store.shard_count, projection.tables(), projection.idempotent
-        )
+        told = (projection.tables(), projection.idempotent)
+        registration = Registration(name, projection.kind, recipes.names, store.name, store.shard_count, *told)
         switch = await processing.run(recipes, registration, patient=projection.patient, patience=patience, hosts=hosts)
         return DistributedProjection(switch, self.database, store, progress)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 from aecorpy.entity import Entity
-from aecorpy.errors import AecorError, Fenced, OutcomeUnknown, Rejection, Unavailable
+from aecorpy.errors import AecorError, Fenced, InvalidDefinition, OutcomeUnknown, Rejection, Unavailable
 from aecorpy.messages import Command, Refused
 from aecorpy.projection.contract import Projection, Step
 from aecorpy.refs import EntityRefs, Way
@@ -43,6 +43,7 @@ class ProcessManager(Projection[E]):
     """
 
     batch: ClassVar[int] = 256
+    kind: ClassVar[str] = "process manager"
 
     _refs: Callable[[type[Any]], Any] | None = None
 
@@ -56,6 +57,17 @@ class ProcessManager(Projection[E]):
         `OutcomeUnknown`, `on_event` is run again after a pause, until it goes through, even if it catches the error;
         whatever else it raises is the matter of `on_failure`.
         """
+
+    def check_beside(self) -> None:
+        """Refuse: see `Projection.check_beside`.
+
+        Raises:
+            InvalidDefinition: always; a second generation would be another manager, which does everything once more.
+        """
+        raise InvalidDefinition(
+            f"{type(self).__name__} is a process manager, which makes no view: there is only one version of it, and to "
+            "have events handled again there is `aecorpy projections replay … --force`"
+        )
 
     def bind(self, refs: Callable[[type[Any]], Any]) -> None:
         """See `Projection.bind`."""

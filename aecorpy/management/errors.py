@@ -45,12 +45,14 @@ class NoSuchTag(ManagementRefused):
 
 
 class NotNext(ManagementRefused):
-    """An event to be skipped is not the one that comes next."""
+    """An event to be skipped is not the one that comes next, or none comes: it has handled all up to `head`."""
 
-    def __init__(self, name: str, tag: str, offset: int, at: int) -> None:
-        super().__init__(
-            f"{name!r} is at {at} on {tag}, so {at + 1} is the only event that can be skipped there, not {offset}"
-        )
+    def __init__(self, name: str, tag: str, offset: int, at: int, head: int) -> None:
+        if at < head:
+            why = f"so {at + 1} is the only event that can be skipped there, not {offset}"
+        else:
+            why = f"which is the last event there: it has handled {offset}, or left it out, and nothing can be skipped"
+        super().__init__(f"{name!r} is at {at} on {tag}, {why}")
         self.name, self.tag, self.offset, self.at = name, tag, offset, at
 
 
@@ -86,13 +88,20 @@ class NoSuchLetter(ManagementRefused):
 
 
 class NotIdempotent(ManagementRefused):
-    """A replay would count events twice."""
+    """A replay would count events twice, or do again what a process manager does besides its commands."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name!r} is not idempotent: events that it handles again would count twice in what it has made; "
-            f"build it anew beside (`aecorpy projections rebuild`), or insist (`--force`) if that does no harm"
-        )
+    def __init__(self, name: str, kind: str = "projection") -> None:
+        if kind == "process manager":
+            why = (
+                "is a process manager: what its commands append or reject stays as it is, but queries and what else it "
+                "does would be done again; insist (`--force`) if that does no harm"
+            )
+        else:
+            why = (
+                "is not idempotent: events that it handles again would count twice in what it has made; "
+                "build it anew beside (`aecorpy projections rebuild`), or insist (`--force`) if that does no harm"
+            )
+        super().__init__(f"{name!r} {why}")
         self.name = name
 
 

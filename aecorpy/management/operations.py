@@ -138,7 +138,7 @@ class Management:
             row = (await transaction.read_offsets(name)).get(tag)
             at = 0 if row is None else row.offset
             if offset != at + 1:
-                raise NotNext(name, tag, offset, at)
+                raise NotNext(name, tag, offset, at, head)
             if row is None:  # nothing has ever run
                 await transaction.place_offsets(name, {tag: offset})
             else:
@@ -184,7 +184,11 @@ class Management:
         if tag is not None and offset is not None and not asked:
             raise NoSuchLetter(name, tag, offset)
         if asked:
-            what = f"retry {tag} {offset}" if offset is not None else f"retry {len(asked)} dead letters"
+            what = (
+                f"retry {tag} {offset}"
+                if offset is not None
+                else f"retry {len(asked)} dead letter{'' if len(asked) == 1 else 's'}"
+            )
             now = await self._database.now()
             async with self._changing(name) as transaction:
                 await self._done(transaction, name, Action(now, by, what, why))
@@ -219,7 +223,7 @@ class Management:
         registration = await self._projection(name)
         tags = await self._tags(name, tag)
         if not (registration.idempotent or force):
-            raise NotIdempotent(name)
+            raise NotIdempotent(name, registration.kind)
         targets = await self._targets(registration, tags, start)
         now = await self._database.now()
         async with self._changing(name) as transaction:

@@ -90,6 +90,7 @@ class Projection(ABC, Generic[E]):
         idempotent: whether an event may be handled again without harm, so that the view may be replayed in place.
         patient: when a node is lost, wait for the end of its lease before its tags are handled elsewhere, even if it
             is known to be dead; for effects that no epoch fences. The same on all nodes.
+        kind: what it is called where deployments are listed.
         version: of what it makes of events. A program that brings a higher one than serves builds its own generation
             of the view beside the serving one, and switches to it; see `docs/rebuilding.md`.
 
@@ -102,6 +103,7 @@ class Projection(ABC, Generic[E]):
     batch: ClassVar[int] = 2_000
     idempotent: ClassVar[bool] = False
     patient: ClassVar[bool] = False
+    kind: ClassVar[str] = "projection"
     version: ClassVar[int] = 1
     generation: int = 1
 

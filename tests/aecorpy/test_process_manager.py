@@ -25,7 +25,10 @@ from aecorpy import (
     Unavailable,
 )
 from aecorpy.errors import AecorError
+from aecorpy.management import NotIdempotent
+from aecorpy.management.rebuilding import rebuild
 from aecorpy.projection.contract import FailurePolicy, Step
+from aecorpy.projection.generations import RebuildRefused
 from aecorpy.projection.runner import ProjectionStopped
 from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
@@ -660,3 +663,14 @@ async def test_a_dead_letter_that_is_asked_for_is_reacted_to_once(
         assert await faulty.dead_letters.asked("Payments", [letter.tag]) == []
         assert len(await faulty.dead_letters.list("Payments")) == (0 if gone else 1)
     assert await amounts(accounts, faulty, "a") == [1, 3, 4, 2, 4]
+
+
+async def test_it_is_told_apart_from_views_and_cannot_be_rebuilt(start_node: StartNode, database: Database) -> None:
+    node = await start_node(database)
+    await node.deploy(Counter)
+    await node.distribute("Payments", Payments())
+    assert (await node.management.show("Payments")).registration.kind == "process manager"
+    with pytest.raises(RebuildRefused, match="is a process manager, which makes no view"):
+        await rebuild(database, "Payments", by="ann")
+    with pytest.raises(NotIdempotent, match="is a process manager: what its commands append or reject stays as it is"):
+        await node.management.replay("Payments", 1, by="ann")

@@ -100,7 +100,7 @@ async def test_what_is_set_aside_can_be_handled_again_when_the_cause_is_gone(
     assert await sums(database) == complete()
     assert await management.retry("View", by="ann") == 0
     assert [action.what for action in await management.actions("View")] == [
-        "retry 1 dead letters",
+        "retry 1 dead letter",
         f"retry {TAG} {letter.offset}",
     ]
     await fill(nodes[1])
