@@ -25,7 +25,7 @@ class ViewBehind(Unavailable):
         some = ", ".join(f"{tag} at {there} of {wanted}" for tag, (there, wanted) in sorted(missing.items())[:5])
         more = "" if len(missing) <= 5 else f" and {len(missing) - 5} more"
         super().__init__(
-            f"view {view!r} is behind after {seconds:g} s: {some}{more}; "
+            f"view {view!r} is behind after {round(seconds, 2):g} s: {some}{more}; "
             "see `aecorpy projections` for whether it runs, is paused or failing"
         )
         self.view, self.missing = view, dict(missing)
