@@ -44,5 +44,6 @@ def time(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-03-04T05:06:07+00:00") from None
     if read.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no zone: write {text}Z, or {text}+02:00")
+        local = text if ":" in text else f"{text[:10]}T00:00:00"  # behind a date alone no zone can stand
+        raise argparse.ArgumentTypeError(f"{text!r} has no zone: write {local}Z, or {local}+02:00")
     return read

@@ -24,7 +24,7 @@ from aecorpy.cli.projections_shown import (
 from aecorpy.cli.rebuilding import add_rebuilding
 from aecorpy.cli.showing import watch, write
 from aecorpy.errors import AecorError, JournalError, Unavailable
-from aecorpy.management import Management
+from aecorpy.management import DeploymentSeen, Management
 from journal.database import open_database
 
 Act: TypeAlias = Callable[[Management, argparse.Namespace], Awaitable[str]]
@@ -148,11 +148,18 @@ async def _told(management: Management, options: argparse.Namespace, what: str) 
     if options.json:
         return _json(summary(seen))
     process = "" if options.process is None else f" process {options.process}"
-    apart = [str(one.number) for one in seen.processes if one.control.paused and one.number != options.process]
-    still = f"; paused by themselves: {', '.join(apart)}" if apart else ""
-    if options.process is not None and seen.control.paused:
-        still += "; the whole is paused"
-    return f"{options.name}{process}: {what}{still}"
+    return f"{options.name}{process}: {what}{_still_paused(seen, options.process)}"
+
+
+def _still_paused(seen: DeploymentSeen, process: int | None) -> str:
+    """What else is paused, and has to be resumed for itself."""
+    if process is not None:
+        return "; the whole is paused, too: `resume` without --process lets it run" if seen.control.paused else ""
+    apart = [str(one.number) for one in seen.processes if one.control.paused]
+    if seen.control.paused or not apart:
+        return ""
+    which = f"process {apart[0]} was" if len(apart) == 1 else f"processes {', '.join(apart)} were"
+    return f"; {which} paused by {'itself' if len(apart) == 1 else 'themselves'}, and `resume --process N` lets it run"
 
 
 async def _skip(management: Management, options: argparse.Namespace) -> str:

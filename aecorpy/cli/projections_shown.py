@@ -14,6 +14,7 @@ from journal.records import DeadLetter
 
 MOST_TEXT = 100
 MOST_ACTIONS = 10
+MOST_TAGS = 16
 LIST_HEAD = ("NAME", "KIND", "STATE", "RUNNING", "OFFSET", "LAG", "LAG SECONDS", "NOTE")
 PROCESS_HEAD = ("PROCESS", "NAME", "STATE", "NODE", "EPOCH", "SINCE", "RESTARTS", "NOTE")
 TAG_HEAD = ("TAG", "OFFSET", "HEAD", "LAG", "LAG SECONDS", "FAILURES", "ERROR")
@@ -76,11 +77,22 @@ def deployment_lines(seen: DeploymentSeen, actions: Sequence[Action]) -> Iterabl
     yield from table(PROCESS_HEAD, [_process_row(one) for one in seen.processes])
     if seen.tags:
         yield ""
-        yield from table(TAG_HEAD, [_tag_row(one) for one in seen.tags])
+        yield from _tag_lines(seen.tags)
     if actions:
         yield ""
         rows = [(_time(one.at), one.by, one.what, _short(one.why)) for one in actions[-MOST_ACTIONS:]]
         yield from table(ACTION_HEAD, rows)
+
+
+def _tag_lines(tags: Sequence[TagSeen]) -> Iterable[str]:
+    """A line for each; of many, those that are at their end are summed up, so that the others are seen."""
+    shown = tags if len(tags) <= MOST_TAGS else [one for one in tags if one.lag or one.failures]
+    if shown:
+        yield from table(TAG_HEAD, [_tag_row(one) for one in shown])
+    if rest := len(tags) - len(shown):
+        handled = sum(one.offset for one in tags) - sum(one.offset for one in shown)
+        what = f"all {rest} tags are" if not shown else f"{rest} other {'tag is' if rest == 1 else 'tags are'}"
+        yield f"{what} at the end of what there is, {handled} events in all (--json shows each)"
 
 
 def letters_lines(letters: Sequence[DeadLetter]) -> Iterable[str]:
@@ -93,11 +105,16 @@ def letters_lines(letters: Sequence[DeadLetter]) -> Iterable[str]:
 
 def _row(seen: DeploymentSeen) -> tuple[str, ...]:
     control = seen.control
-    note = f"paused by {_said(control.by, control.why)}" if control.paused else seen.error or ""
+    note = f"paused by {_said(control.by, control.why)}" if control.paused else seen.error or _paused_apart(seen)
     if not note and seen.view is not None and seen.view.rebuild is not None:
         note = progress(seen.view.rebuild)
     numbers = [str(seen.handled), str(seen.lag), f"{seen.lag_seconds:.1f}"] if seen.tags else ["-", "-", "-"]
     return (seen.name, seen.registration.kind, seen.state, _running(seen), *numbers, _short(note))
+
+
+def _paused_apart(seen: DeploymentSeen) -> str:
+    apart = [str(one.number) for one in seen.processes if one.control.paused]
+    return f"paused by {'itself' if len(apart) == 1 else 'themselves'}: process {', '.join(apart)}" if apart else ""
 
 
 def _running(seen: DeploymentSeen) -> str:

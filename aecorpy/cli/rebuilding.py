@@ -14,9 +14,11 @@ from aecorpy.cli.failures import Failure, described, exit_code_of
 from aecorpy.cli.showing import write
 from aecorpy.cli.wishes import EndWish, end_wish
 from aecorpy.errors import AecorError, JournalError, Unavailable
+from aecorpy.management import Management
 from aecorpy.management.look import look
 from aecorpy.management.rebuilding import back, cancel, drop_kept, rebuild
 from aecorpy.management.views import RebuildSeen, ViewSeen
+from aecorpy.projection.generations import RebuildRefused
 from journal.contract import Database
 from journal.database import open_database
 
@@ -71,6 +73,9 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> None:
     database = await open_database(options.store, create=False)
     try:
+        seen = await Management(database).show(options.name)
+        if seen.view is None:
+            raise RebuildRefused(f"{options.name!r} is a {seen.registration.kind} and makes no view")
         number = None if getattr(options, "only_watch", False) else await _do(database, options)
         if number is not None:
             _say(options, {"generation": number}, f"{options.name}: generation {number}")

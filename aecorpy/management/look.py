@@ -98,14 +98,20 @@ class DeploymentSeen:
 
     @property
     def state(self) -> str:
-        """`paused` by whoever; `stopped`: no node runs it; `failing`; `running`; or `starting`: not all of it runs."""
+        """`paused` by whoever; `stopped`: no node runs it; `failing`; `running`; or `starting`: not all of it runs.
+
+        Processes that are paused by themselves are left out of that, unless all of them are.
+        """
         if self.control.paused:
             return "paused"
         if all(process.state in NOWHERE for process in self.processes):
             return "stopped"
         if self.error is not None:
             return "failing"
-        return "running" if self.running else "starting"
+        awaited = [process.state for process in self.processes if not process.control.paused]
+        if not awaited:
+            return "paused"
+        return "running" if all(state == "running" for state in awaited) else "starting"
 
     @property
     def handled(self) -> int:

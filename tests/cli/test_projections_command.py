@@ -131,11 +131,42 @@ def test_pausing_and_resuming(shell: Shell, filled: None) -> None:
     assert shell("pause", URL, "Jobs", "--by", "bob", "--why", "repairs", "--wait", 1)[1] == "Jobs: paused\n"
     assert shell.json("list", URL)[1]["paused_by"] == "bob"
     assert "paused by bob: repairs" in shell("list", URL)[1]
-    assert shell("resume", URL, "Jobs", "--process", 1)[1] == "Jobs process 1: is to run; the whole is paused\n"
+    assert shell("resume", URL, "Jobs", "--process", 1)[1] == (
+        "Jobs process 1: is to run; the whole is paused, too: `resume` without --process lets it run\n"
+    )
     assert shell("resume", URL, "Jobs")[1] == "Jobs: is to run\n"
     code, out, err = shell("pause", URL, "View", "--wait", "0.2")
     assert (code, out) == (1, "")
     assert "'View' is to pause, but 0.2 s later has not: process 0 is running" in err
+
+
+def test_a_process_that_is_paused_by_itself_is_named(shell: Shell, filled: None) -> None:
+    shell("pause", URL, "Jobs", "--process", 0)
+    assert shell("list", URL)[1].splitlines()[2].endswith("paused by itself: process 0")
+    assert shell("resume", URL, "Jobs")[1] == (
+        "Jobs: is to run; process 0 was paused by itself, and `resume --process N` lets it run\n"
+    )
+    assert shell("resume", URL, "Jobs", "--process", 0)[1] == "Jobs process 0: is to run\n"
+
+
+def test_of_many_tags_those_at_their_end_are_summed_up(shell: Shell, filled: None) -> None:
+    async def widen() -> None:
+        database = await open_database(URL)
+        names = tuple(f"wide-{number}" for number in range(20))
+        await database.notes.put([Registration("Wide", "projection", names, "wide", 20).note()])
+        store = await database.journal("wide", 20)
+        for shard in (3, 4):
+            await store.claim(shard, 1)
+            await store.append([Append(shard, 1, f"key-{shard}", 1, [NewEvent("Sold", 1, b"\x01")] * 2)])
+        await database.offsets.claim("Wide", names, 1)
+        await database.offsets.commit("Wide", [OffsetMove("wide-3", 0, 2), OffsetMove("wide-4", 0, 1)], 1)
+        await database.close()
+
+    asyncio.run(widen())
+    tags = shell("show", URL, "Wide")[1].split("\n\n")[2].splitlines()
+    assert tags[1].split()[:4] == ["wide-4", "1", "2", "1"]
+    assert tags[2:] == ["19 other tags are at the end of what there is, 2 events in all (--json shows each)"]
+    assert len(shell.json("show", URL, "Wide")["tags"]) == 20
 
 
 def test_skipping_and_dead_letters(shell: Shell, filled: None) -> None:
@@ -169,6 +200,14 @@ def test_replaying(shell: Shell, filled: None) -> None:
     assert shell("replay", URL, "Again", "--time", "2020-01-01T00:00:00+02:00")[1].endswith("from 2 to 0\n")
 
 
+def test_behind_the_last_event_there_is_nothing_to_skip(shell: Shell, filled: None) -> None:
+    for offset in (4, 5):
+        assert shell("skip", URL, "View", "shop-0", offset, "--why", "broken")[0] == 0
+    code, _, err = shell("skip", URL, "View", "shop-0", 5, "--why", "broken")
+    assert code == 1
+    assert "is at 5 on shop-0, which is the last event there" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
@@ -184,6 +223,7 @@ def test_replaying(shell: Shell, filled: None) -> None:
         (["retry", URL, "View", "--offset", "4"], 2, "say on which tag"),
         (["replay", URL, "Again"], 2, "one of the arguments --from-start --offset --time is required"),
         (["replay", URL, "Again", "--time", "2026-01-01T00:00:00"], 2, "has no zone: write 2026-01-01T00:00:00Z"),
+        (["replay", URL, "Again", "--time", "2026-01-01"], 2, "has no zone: write 2026-01-01T00:00:00Z, or"),
         (["replay", URL, "Again", "--time", "yesterday"], 2, "'yesterday' is not a time"),
         (["replay", URL, "Again", "--offset", "6"], 1, "there is no event 6 on shop-0: its last is 5"),
         (["replay", URL, "Again", "--offset", "0"], 2, "offsets begin at 1"),

@@ -24,7 +24,8 @@ async def fill(view: Generations) -> None:
     """A database with a projection of five events whose generation 2 has handled two."""
     database = await open_database(URL)
     registration = Registration("View", "projection", ("shop-0",), "shop", 1, ("view",))
-    await database.notes.put([registration.note(), view.note("View")])
+    jobs = Registration("Jobs", "process", ("first",))
+    await database.notes.put([registration.note(), jobs.note(), view.note("View")])
     store = await database.journal("shop", 1)
     await store.claim(0, 1)
     await store.append([Append(0, 1, "north", 1, [NewEvent("Sold", 1, b"\x01")] * 5)])
@@ -100,7 +101,10 @@ def test_what_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     code, _, complaint = shell(capfd, "rebuild", URL, "View")
     assert (code, complaint) == (1, "aecorpy: view 'View' cannot be rebuilt beside: it does not name its tables\n")
     code, _, complaint = shell(capfd, "back", URL, "Other")
-    assert code == 1
-    assert "no program has ever started a projection 'Other' on this database" in complaint
+    assert (code, complaint) == (1, "aecorpy: nothing is called 'Other' here: there are Jobs, View\n")
+    for what in ("rebuild", "back", "cancel", "drop-kept"):
+        code, _, complaint = shell(capfd, what, URL, "Jobs")
+        assert (code, complaint) == (1, "aecorpy: 'Jobs' is a process and makes no view\n")
+    assert shell(capfd, "rebuild", URL, "Jobs", "--only-watch")[0] == 1
     code, _, complaint = shell(capfd, "drop-kept", URL, "View")
     assert (code, complaint) == (1, "aecorpy: view 'View' has no former generation\n")
