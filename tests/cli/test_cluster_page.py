@@ -38,6 +38,9 @@ async def test_the_pages_cluster_runs_is_called_and_is_shown(tmp_path: Path) -> 
         assert code == 0, text
         assert re.findall(r"^(node-\d)(?: \*)? +\d+ +\S+ +up ", text, re.MULTILINE) == ["node-1", "node-2", "node-3"]
         assert re.search(r"^account +entity +64 +node-1=", text, re.MULTILINE)
+        code, text = await run(tmp_path, "projections", "list", status_words[1])
+        assert code == 0, text
+        assert re.search(r"^Balances +projection ", text, re.MULTILINE)
         process.send_signal(signal.SIGTERM)
         assert (await end(process))[0] == 0
 
