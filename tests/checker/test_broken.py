@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.checker import CHECKS, INVARIANTS, PROMISES, check
-from tests.checker.broken import BROKEN, Broken
+from tests.checker.breaking import Broken
+from tests.checker.broken import BROKEN
 from tests.checker.good import good
 from tests.checker.history import History
 
