@@ -16,6 +16,7 @@ from aecorpy.processing.states import (
     ProcessState,
     Registration,
     control_of,
+    is_about,
     process_key,
     registration_of,
     state_of,
@@ -155,7 +156,7 @@ async def look(database: Database, name: str) -> DeploymentSeen | None:
         UnreadableNote: the database belongs to another version.
     """
     notes = await database.notes.read([DEPLOYMENT, CONTROL, PROCESS], name)
-    found = [seen for seen in await _seen(database, notes) if seen.name == name]
+    found = await _seen(database, [note for note in notes if is_about(name, note)])
     return found[0] if found else None
 
 

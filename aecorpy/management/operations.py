@@ -25,18 +25,18 @@ from aecorpy.management.errors import (
     NotThatFar,
     StillRunning,
 )
-from aecorpy.management.look import DeploymentSeen, look, look_at_all
+from aecorpy.management.look import DeploymentSeen, ProcessSeen, look, look_at_all
 from aecorpy.management.seeking import offsets_before
 from aecorpy.processing.actions import ACTION, Action, actions_of, note_action
 from aecorpy.processing.states import DEPLOYMENT, Registration, process_key, registration_of
 from aecorpy.processing.wishes import begin_anew, pause, resume
 from journal.contract import Database, JournalStore, Transaction
-from journal.records import MAX_OFFSET, DeadLetter, OffsetMove
+from journal.records import MAX_OFFSET, DeadLetter, Note, OffsetMove
 from journal.tagging import EventTag
 
 LOOK_SECONDS = 0.1
 MOST_LETTERS = 100_000
-AT_REST = ("paused", "gone", "unknown")
+SAID_WITHIN = 1.5  # so soon after a process has begun, its node has said so
 
 
 class Replayed(NamedTuple):
@@ -72,7 +72,7 @@ class Management:
         """
         seen = await look(self._database, name)
         if seen is None:
-            raise NoSuchDeployment(name, sorted(await self._registrations()))
+            raise NoSuchDeployment(name, sorted(await self._registered()))
         return seen
 
     async def actions(self, name: str) -> list[Action]:
@@ -259,11 +259,13 @@ class Management:
 
     async def _paused(self, name: str, process: int | None, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
+        began = loop.time()
+        end = began + seconds
         while True:
             seen = await self.show(name)
             meant = [one for one in seen.processes if process in (None, one.number)]
-            if not (running := [one for one in meant if one.state not in AT_REST]):
+            sure = loop.time() >= min(end, began + SAID_WITHIN)  # what begins later hears of the wish first
+            if not (running := [one for one in meant if not _rests(one, seen.control.revision, sure)]):
                 return
             if loop.time() >= end:
                 raise StillRunning(name, [f"process {one.number} is {one.state}" for one in running], seconds)
@@ -281,14 +283,14 @@ class Management:
         await begin_anew(transaction, name, action.by, action.why)
         await note_action(transaction, name, action)
 
-    async def _registrations(self) -> dict[str, Registration]:
-        return {note.name: registration_of(note) for note in await self._database.notes.read([DEPLOYMENT])}
+    async def _registered(self) -> dict[str, Note]:
+        return {note.name: note for note in await self._database.notes.read([DEPLOYMENT])}
 
     async def _registration(self, name: str) -> Registration:
-        found = await self._registrations()
+        found = await self._registered()
         if name not in found:
             raise NoSuchDeployment(name, sorted(found))
-        return found[name]
+        return registration_of(found[name])
 
     async def _target(self, name: str, process: int | None) -> str:
         count = len((await self._registration(name)).processes)
@@ -320,6 +322,19 @@ class Management:
         if found is None:
             raise NoSuchTag(registration.name, tag, str(registration.journal), shards)
         return found
+
+
+def _rests(process: ProcessSeen, revision: int, sure: bool) -> bool:
+    """Whether a process does nothing, and will not.
+
+    Args:
+        process: as it is seen.
+        revision: that of what is wanted of its deployment.
+        sure: it would have been said if it had begun before it was to pause.
+    """
+    if process.said is not None and process.state == "paused":
+        return process.said.revision >= revision + process.control.revision
+    return sure and process.state in ("gone", "unknown")
 
 
 def _told(start: int | datetime, tag: str | None) -> str:

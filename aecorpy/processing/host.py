@@ -8,10 +8,11 @@ from typing import Any
 
 from thespian.actors import Actor
 
-from aecorpy.errors import Fenced, Overloaded, Unavailable
+from aecorpy.errors import Fenced, Overloaded, Unavailable, text_of
 from aecorpy.messages import Refused
 from aecorpy.processing.process import Process, ProcessContext, claim_cursor
-from aecorpy.processing.states import CONTROL, Control, controls
+from aecorpy.processing.states import CONTROL, Control, controls, process_key
+from aecorpy.processing.wishes import pause
 from aecorpy.processing.worker import Patience, Task, Worker
 from aecorpy.wire import MessageWire
 from journal.contract import Database
@@ -74,7 +75,13 @@ class NamedProcesses(Recipes):
         process = self._processes[number]
         cursor = await claim_cursor(self._database, self.deployment, process.name, epoch)
         context = ProcessContext(self.deployment, process.name, number, self._node, epoch, self._database, cursor)
-        return Task(process, context, self._incarnation())
+        key = process_key(self.deployment, number)
+        return Task(
+            process,
+            context,
+            self._incarnation(),
+            hold=lambda error: pause(self._database, key, "the process itself", text_of(error)),
+        )
 
 
 class ProcessHost(ShardHost):

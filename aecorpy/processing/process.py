@@ -86,7 +86,7 @@ class RunningProcess(ABC):
 
 
 class HeldProcess(Exception):
-    """Raised by a process that should not be started again until somebody has looked at it."""
+    """Raised by a process that should not be started again until somebody has looked at it: it is paused then."""
 
 
 class Process(ABC):

@@ -42,6 +42,7 @@ class ProcessState:
         error: what it failed with last, if it ever did.
         tags: the streams it projects, if it is a projection's.
         details: what it says of itself, such as events handled.
+        revision: that of the newest wish of management it had heard of.
         said_at: when this was written, by the store's clock; None before it is.
     """
 
@@ -57,6 +58,7 @@ class ProcessState:
     error: str | None = None
     tags: tuple[str, ...] = ()
     details: Mapping[str, Any] | None = None
+    revision: int = 0
     said_at: datetime | None = None
 
     def note(self) -> NewNote:
@@ -124,6 +126,11 @@ def process_key(deployment: str, number: int) -> str:
     return f"{deployment}/{number}"
 
 
+def is_about(deployment: str, note: Note) -> bool:
+    """Whether a note is a deployment's or one of its processes', and not of another whose name only begins so."""
+    return note.name.partition("/")[0] == deployment
+
+
 def state_of(note: Note) -> ProcessState:
     """The state stored as `note`.
 
@@ -152,8 +159,8 @@ def control_of(note: Note | None) -> Control:
 
 
 def controls(deployment: str, count: int, notes: Iterable[Note]) -> list[Control]:
-    """What is wanted of each process of a deployment, from all notes about it and them."""
-    by_name = {note.name: control_of(note) for note in notes}
+    """What is wanted of each process of a deployment, from all notes about it and them; there may be others, too."""
+    by_name = {note.name: control_of(note) for note in notes if is_about(deployment, note)}
     whole = by_name.get(deployment, Control())
     return [_both(whole, by_name.get(process_key(deployment, number))) for number in range(count)]
 

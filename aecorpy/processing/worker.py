@@ -259,6 +259,8 @@ class Worker(AsyncActor):
         elif not control.paused and self._state == PAUSED:
             self._failures = 0
             self._go_on()
+        else:
+            self._report()  # that it has heard of it
 
     def _stop(self) -> None:
         """Let the instance end, if there is one; then `_go_on`."""
@@ -309,6 +311,7 @@ class Worker(AsyncActor):
             error=self._error,
             tags=task.tags,
             details=details,
+            revision=self._control.revision,
         )
         self.send(self._keep_alive, Report(self.myAddress, state, self._since))
 

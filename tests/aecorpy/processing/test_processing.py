@@ -12,12 +12,17 @@ from typing import Any
 import pytest
 
 from aecorpy import ClusterNode, DeploymentMismatch, Fenced, InvalidDefinition, InvalidName
+from aecorpy.management import Management
 from aecorpy.management.look import look
-from aecorpy.processing.process import Process, ProcessContext
+from aecorpy.pauses import Retry
+from aecorpy.processing.process import HeldProcess, Process, ProcessContext
 from aecorpy.processing.wishes import pause, resume
 from aecorpy.processing.worker import Patience
 from journal.contract import Database
+from journal.records import NewNote
 from tests.waiting import eventually
+
+NOTES = ("deployment", "control", "process", "action", "view")
 
 
 class Record:
@@ -237,3 +242,55 @@ async def test_a_node_that_stops_waits_for_its_processes_within_their_bound(node
     await eventually(running)
     await node.stop()
     assert ended.is_set()
+
+
+async def test_a_process_that_wants_to_be_looked_at_is_paused_until_it_is_resumed(nodes: Any) -> None:
+    runs = 0
+
+    async def body(_: ProcessContext) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise HeldProcess("look at this")
+        await asyncio.get_running_loop().create_future()
+
+    node = await nodes()
+    await node.processing.start("jobs", [Process.of("job", body)], patience=Patience(Retry(0.01, 0.01)))
+
+    async def paused() -> bool:
+        seen = await look(node.database, "jobs")
+        return seen is not None and seen.processes[0].control.paused and seen.processes[0].state == "paused"
+
+    await eventually(paused)
+    seen = await look(node.database, "jobs")
+    assert seen is not None
+    assert seen.processes[0].control.why == "HeldProcess: look at this"
+    assert runs == 1
+    await resume(node.database, "jobs/0", "a test", "")
+    await eventually(lambda: runs == 2)
+
+
+async def test_unreadable_notes_of_another_deployment_are_no_obstacle(nodes: Any) -> None:
+    record = Record()
+    node = await nodes()
+    unreadable = [NewNote(kind, f"jobs_of_others{rest}", b"\xc1") for kind in NOTES for rest in ("", "/0")]
+    await node.database.notes.put(unreadable)
+    await node.processing.start("jobs", record.processes(1))
+    await eventually(lambda: record.spread() == [1])
+    await Management(node.database).pause("jobs", by="a test", wait=5)
+    assert record.spread() == []
+    seen = await Management(node.database).show("jobs")
+    assert seen.state == "paused"
+
+
+async def test_waiting_for_a_pause_goes_by_nothing_that_was_said_before(nodes: Any) -> None:
+    record = Record()
+    node = await nodes()
+    await node.processing.start("jobs", record.processes(2))
+    await eventually(lambda: record.spread() == [2])
+    manager = Management(node.database)
+    for _ in range(2):
+        await manager.pause("jobs", by="a test", wait=5)
+        assert record.spread() == []
+        await manager.resume("jobs", by="a test")
+        await eventually(lambda: record.spread() == [2])
