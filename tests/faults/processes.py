@@ -99,6 +99,8 @@ class Machine:
                 start_new_session=True,
             )  # fmt: skip
         self._process = process
+        if self._is_over:  # somebody ended it for good while it was being started
+            process.kill()
         assert process.stdout is not None
         while line := await process.stdout.readline():
             with contextlib.suppress(ValueError):
