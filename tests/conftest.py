@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -21,6 +22,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Parts:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest parts go first, so that no process ends up with one of them when the others are done."""
     items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.fixture(autouse=True)
+def logging_again() -> Iterator[None]:
+    """What a test runs in this process may switch logging off, as the commands that play seeds do."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

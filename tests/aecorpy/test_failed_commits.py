@@ -78,13 +78,10 @@ async def test_behind_an_unknown_commit_each_caller_is_told_the_truth(
         await started(call) for call in (counters("a").add(2), counters("a").get(), counters("a").add(1))
     ]
     gate.release()
-    if happened:
-        assert await outcomes(first, second, asking, third) == [OutcomeUnknown, 7, 7, 8]
-        assert await numbers(counters, faulty, "a") == [5, 2, 1]
-    else:
-        assert await outcomes(first, second, asking, third) == [OutcomeUnknown, Unavailable, Unavailable, Unavailable]
-        assert await numbers(counters, faulty, "a") == []
-    assert await counters("a").add(0) == (8 if happened else 0)
+    # those behind are not sent: what they were decided upon may not be what the journal has
+    assert await outcomes(first, second, asking, third) == [OutcomeUnknown, Unavailable, Unavailable, Unavailable]
+    assert await numbers(counters, faulty, "a") == ([5] if happened else [])
+    assert await counters("a").add(0) == (5 if happened else 0)
 
 
 async def test_a_batch_whose_outcome_is_unknown_leaves_all_its_callers_unknown(
