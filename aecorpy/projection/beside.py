@@ -145,7 +145,7 @@ class ViewProcess(Process):
         view, number = self._view, seen.serving.number
         if projection.generation != number:
             projection = projection.at(number, "")
-        ahead = await settle_effects(view.name, projection, view.journal, view.database, self._tags, seen.effects)
+        ahead = await settle_effects(view.name, projection, view.journal, view.database, self._tags, seen)
         self._serving = ProjectionRunner(
             view.name, projection, view.journal, view.database, self._tags, draw=view.draw, epoch=epoch, effects=ahead
         )

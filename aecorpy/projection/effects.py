@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from aecorpy.projection.contract import Projection
-from aecorpy.projection.generations import changing, held_generations
+from aecorpy.projection.generations import Generations, changing, held_generations
 from journal.contract import Database
 from journal.events import EventJournal
 from journal.tagging import EventTag
@@ -21,7 +21,7 @@ async def settle_effects(
     journal: EventJournal[Any],
     database: Database,
     tags: Sequence[EventTag],
-    done: Mapping[str, int],
+    seen: Generations,
 ) -> dict[int, int]:
     """Have the effects of events that are handled already but had none, and note that.
 
@@ -30,29 +30,33 @@ async def settle_effects(
         projection: the serving one.
         journal, database: where events are, and offsets and the view's note.
         tags: those of one process.
-        done: `Generations.effects`.
+        seen: what there is of the view.
 
     Returns:
-        by shard, up to which offset effects are done although the events have yet to be handled.
+        by shard, up to which offset effects are done although the events may have yet to be handled.
     """
-    mine = [tag for tag in tags if str(tag) in done]
-    if not mine:
+    behind = [tag for tag in tags if str(tag) in seen.effects]
+    ahead = [tag for tag in tags if str(tag) in seen.effects_ahead]
+    if not (behind or ahead):
         return {}
-    offsets = await database.offsets.read(name)
-    ahead: dict[int, int] = {}
-    settled: dict[str, int] = {}
-    for tag in mine:
-        effects, handled = done[str(tag)], offsets[str(tag)].offset if str(tag) in offsets else 0
-        if effects > handled:
-            ahead[tag.shard] = effects
-        else:
-            await _have(projection, journal, tag, effects, handled)
-            settled[str(tag)] = effects
-    async with changing(database, name) as transaction:
-        seen = await held_generations(transaction, name)
-        left = {tag: offset for tag, offset in seen.effects.items() if settled.get(tag) != offset}
-        await transaction.put_note(replace(seen, effects=left).note(name))
-    return ahead
+    rows = await database.offsets.read(name)
+    handled = {tag: rows[str(tag)].offset if str(tag) in rows else 0 for tag in [*behind, *ahead]}
+    for tag in behind:
+        await _have(projection, journal, tag, seen.effects[str(tag)], handled[tag])
+    passed = {str(tag) for tag in ahead if handled[tag] >= seen.effects_ahead[str(tag)]}
+    if behind or passed:
+        async with changing(database, name) as transaction:
+            now = await held_generations(transaction, name)
+            settled = {str(tag) for tag in behind if now.effects.get(str(tag)) == seen.effects[str(tag)]}
+            left = replace(
+                now, effects=_without(now.effects, settled), effects_ahead=_without(now.effects_ahead, passed)
+            )
+            await transaction.put_note(left.note(name))
+    return {tag.shard: seen.effects_ahead[str(tag)] for tag in ahead}
+
+
+def _without(marks: Mapping[str, int], tags: Collection[str]) -> dict[str, int]:
+    return {tag: offset for tag, offset in marks.items() if tag not in tags}
 
 
 async def _have(projection: Projection[Any], journal: EventJournal[Any], tag: EventTag, after: int, last: int) -> None:

@@ -75,7 +75,9 @@ class Generations:
         newest_version: the highest version that ever served or was begun; a program with a higher one begins its own.
         program: what the program that started last brings: its version and tables.
         obstacle: why that one cannot be rebuilt beside; empty if it can.
-        effects: by tag, up to which offset effects are done, where that is not how far the serving generation is.
+        effects: by tag, up to which offset effects are done, where the serving generation was farther when it began to
+            serve: those of what it had handled already are still to be had.
+        effects_ahead: by tag, up to which offset effects are done, where it was not so far: until it is, it has none.
         by, why: who began the last rebuild, and the reason.
     """
 
@@ -87,6 +89,7 @@ class Generations:
     kept: Generation | None = None
     obstacle: str = ""
     effects: Mapping[str, int] = field(default_factory=dict)
+    effects_ahead: Mapping[str, int] = field(default_factory=dict)
     by: str = ""
     why: str = ""
 
@@ -152,11 +155,25 @@ class Generations:
         """With the serving generation going on."""
         return self._with_build(frozen_at=None, rest_until=rest_until)
 
-    def switched(self, kept_tables: Sequence[str], effects: Mapping[str, int]) -> Generations:
-        """With the built generation serving, and the one that served kept."""
+    def switched(self, kept_tables: Sequence[str], served: Mapping[str, int], built: Mapping[str, int]) -> Generations:
+        """With the built generation serving, and the one that served kept.
+
+        Args:
+            kept_tables: the tables of that one.
+            served, built: how far the two are, by tag, for all tags.
+        """
         assert self.building is not None, "there is something to switch in"
         kept = replace(self.serving, tables=tuple(kept_tables))
-        return replace(self, serving=self.building.generation, kept=kept, building=None, effects=dict(effects))
+        ahead = self.effects_ahead
+        done = {tag: self.effects.get(tag, max(offset, ahead.get(tag, 0))) for tag, offset in served.items()}
+        return replace(
+            self,
+            serving=self.building.generation,
+            kept=kept,
+            building=None,
+            effects={tag: offset for tag, offset in done.items() if offset < built[tag]},
+            effects_ahead={tag: offset for tag, offset in done.items() if offset > built[tag]},
+        )
 
     def without_kept(self, name: str) -> Generations:
         """With no way back.

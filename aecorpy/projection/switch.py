@@ -211,14 +211,13 @@ async def exchange(
         await discard(transaction, name, seen.kept.number, seen.kept.tables)
     served, built = await transaction.read_offsets(name), await transaction.read_offsets(consumer)
     tags = sorted({*served, *built})
-    await transaction.place_offsets(kept, {tag: _at(served, tag) for tag in tags})
-    await transaction.place_offsets(name, {tag: _at(built, tag) for tag in tags})
+    there, here = {tag: _at(served, tag) for tag in tags}, {tag: _at(built, tag) for tag in tags}
+    await transaction.place_offsets(kept, there)
+    await transaction.place_offsets(name, here)
     await transaction.forget_offsets(consumer)
     await _hand_over(transaction, found.served, kept)
     await _hand_over(transaction, found.built, name)
-    done = {tag: seen.effects.get(tag, _at(served, tag)) for tag in tags}
-    effects = {tag: offset for tag, offset in done.items() if offset != _at(built, tag)}
-    await transaction.put_note(seen.switched(sorted(found.tables), effects).note(name))
+    await transaction.put_note(seen.switched(sorted(found.tables), there, here).note(name))
     await begin_anew(transaction, name, seen.by, f"generation {build.number} serves")
     return served, built
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 
+from aecorpy.management import Management
 from aecorpy.management.rebuilding import back, rebuild
 from journal.contract import Database
 from tests.aecorpy.rebuilding.conftest import StartNode
@@ -66,3 +67,28 @@ async def test_going_back_at_once_has_no_effect_again(start: StartNode, database
     await load.seen()
     assert set(had(view)) == events(load)
     assert {event: had(view)[event] for event in before} == dict(before)
+
+
+async def test_what_came_after_a_way_back_at_once_has_no_effect_again_at_the_next_start(
+    start: StartNode, database: Database
+) -> None:
+    view = Shops()
+    load = Load([await started(await start(), view)])
+    await load.some(2)
+    await rebuild(database, "shops", "a test")
+    await serves(database, 2)
+    await load.some(2)
+    await load.seen()
+    await back(database, "shops", "a test", at_once=True)
+    await load.some(3)
+    await load.seen()
+    before = had(view)
+    assert set(before) == events(load)
+    manager = Management(database)
+    for _ in range(2):
+        await manager.pause("shops", by="a test", wait=5)
+        await manager.resume("shops", by="a test")
+        await load.some(1)
+        await load.seen()
+    assert {event: had(view)[event] for event in before} == dict(before)
+    assert set(had(view)) == events(load)
