@@ -17,7 +17,7 @@ from aecorpy.projection.generations import (
     read_generations,
     seconds_now,
 )
-from aecorpy.projection.switch import discard, exchange, look_before
+from aecorpy.projection.switch import discard, exchange, plain_tables
 from journal.contract import Database, Transaction
 
 
@@ -65,21 +65,21 @@ async def back(database: Database, name: str, by: str, why: str = "", *, at_once
     now = await seconds_now(database)
     former = await read_generations(database, name)
     kept = None if former is None else former.kept
-    found = None
+    tables = None
     if at_once and former is not None and kept is not None:
-        found = await look_before(database, name, former.serving, kept)
+        tables = await plain_tables(database, former.serving, kept)
     number = 0 if kept is None else kept.number
     async with changing(database, name) as transaction:
         held = await held_generations(transaction, name)
         start = 0
-        if found is None:
+        if tables is None:
             rows = await transaction.read_offsets(consumer_beside(name, number))
             start = sum(row.offset for row in rows.values())
         seen = held.going_back(name, now, start, by, why)
-        if found is None:
+        if tables is None:
             await transaction.put_note(seen.note(name))
         else:
-            await exchange(transaction, name, seen, found)
+            await exchange(transaction, database, name, seen, tables)
         await _done(transaction, name, now, by, f"back to generation {number}{' at once' if at_once else ''}", why)
     return number
 

@@ -15,7 +15,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from aecorpy.errors import Fenced, text_of
 from aecorpy.processing.wishes import begin_anew
@@ -139,12 +138,12 @@ class Switch:
     async def _switch(self, seen: Generations, build: Build) -> None:
         consumer = consumer_beside(self._name, build.generation.number)
         self._check_as_far(await self._database.offsets.read(self._name), await self._database.offsets.read(consumer))
-        found = await look_before(self._database, self._name, seen.serving, build.generation)
+        tables = await plain_tables(self._database, seen.serving, build.generation)
         async with asyncio.timeout(LOCKS_LIMIT), changing(self._database, self._name) as transaction:
             seen = await held_generations(transaction, self._name)
             if not seen.switching or not seen.builds(build.generation.number):
                 raise _NotYet
-            serving, built = await exchange(transaction, self._name, seen, found)
+            serving, built = await exchange(transaction, self._database, self._name, seen, tables)
             self._check_mine(built)
             self._check_as_far(serving, built)
         _log.info("view %r: generation %d serves now", self._name, build.generation.number)
@@ -162,40 +161,28 @@ class Switch:
                 raise Fenced(f"the rebuild of {self._name!r} on {tag}", self._epoch, epoch)
 
 
-class Found(NamedTuple):
-    """What an exchange has to know before it begins: which plain tables exist, and both generations' dead letters."""
-
-    tables: set[str]
-    served: list[DeadLetter]
-    built: list[DeadLetter]
-
-
-async def look_before(database: Database, name: str, serving: Generation, build: Generation) -> Found:
-    """What is there before an `exchange`.
+async def plain_tables(database: Database, serving: Generation, build: Generation) -> set[str]:
+    """Which of two generations' tables exist under their plain names, to be known before an `exchange`.
 
     Raises:
         Unavailable: the store is away.
     """
-    letters = database.dead_letters
-    return Found(
-        await database.tables_exist(sorted({*serving.tables, *build.tables})),
-        await letters.list(name, MOST_LETTERS),
-        await letters.list(consumer_beside(name, build.number), MOST_LETTERS),
-    )
+    return await database.tables_exist(sorted({*serving.tables, *build.tables}))
 
 
 async def exchange(
-    transaction: Transaction, name: str, seen: Generations, found: Found
+    transaction: Transaction, database: Database, name: str, seen: Generations, tables: set[str]
 ) -> tuple[dict[str, ConsumerOffset], dict[str, ConsumerOffset]]:
     """Let what is built serve, and keep what serves, when `transaction` commits; both are fenced.
 
     Tables come first: a step of a projection holds its table when it waits for its offset, so the other way round it
-    and this transaction would wait for each other.
+    and this transaction would wait for each other. Dead letters come last: none is added while offsets are held.
 
     Args:
         transaction: holds the view's note.
+        database: the same, to read beside it.
         name, seen: the view.
-        found: by `look_before`.
+        tables: by `plain_tables`.
 
     Returns:
         the offsets of the one that served, and of the one that was built.
@@ -203,7 +190,7 @@ async def exchange(
     assert seen.building is not None, "there is something to switch in"
     serving, build = seen.serving, seen.building.generation
     kept, consumer = consumer_beside(name, serving.number), consumer_beside(name, build.number)
-    for table in sorted(found.tables):
+    for table in sorted(tables):
         await transaction.rename_table(table, table_beside(table, serving.number))
     for table in sorted(build.tables):
         await transaction.rename_table(table_beside(table, build.number), table)
@@ -215,9 +202,11 @@ async def exchange(
     await transaction.place_offsets(kept, there)
     await transaction.place_offsets(name, here)
     await transaction.forget_offsets(consumer)
-    await _hand_over(transaction, found.served, kept)
-    await _hand_over(transaction, found.built, name)
-    await transaction.put_note(seen.switched(sorted(found.tables), there, here).note(name))
+    letters = database.dead_letters
+    former, new = await letters.list(name, MOST_LETTERS), await letters.list(consumer, MOST_LETTERS)
+    await _hand_over(transaction, former, kept)
+    await _hand_over(transaction, new, name)
+    await transaction.put_note(seen.switched(sorted(tables), there, here).note(name))
     await begin_anew(transaction, name, seen.by, f"generation {build.number} serves")
     return served, built
 
