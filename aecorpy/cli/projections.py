@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import getpass
-import json
-import os
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from aecorpy.cli.failures import Failure, described, exit_code_of
+from aecorpy.cli.managing import add_manner, add_reason, add_store, carry_out
 from aecorpy.cli.numbers import seconds, time, whole
 from aecorpy.cli.projections_shown import (
     deployment_document,
@@ -22,10 +17,10 @@ from aecorpy.cli.projections_shown import (
     summary,
 )
 from aecorpy.cli.rebuilding import add_rebuilding
-from aecorpy.cli.showing import watch, write
-from aecorpy.errors import AecorError, JournalError, Unavailable
+from aecorpy.cli.showing import as_json, not_now, watch, write
+from aecorpy.errors import Unavailable
 from aecorpy.management import DeploymentSeen, Management
-from journal.database import open_database
+from journal.contract import Database
 
 Act: TypeAlias = Callable[[Management, argparse.Namespace], Awaitable[str]]
 
@@ -42,37 +37,23 @@ COMMANDS: dict[str, str] = {
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what `options.act` does on the database at `options.store`, which is never created.
-
-    Raises:
-        Failure: it cannot be done.
-    """
-    try:
-        asyncio.run(_run(options))
-    except BrokenPipeError:  # whoever reads has had enough
-        sys.stdout = None
-    except (AecorError, JournalError) as error:
-        raise Failure(described(error), exit_code_of(error), error) from error
-    return 0
+    """Do what `options.act` does; see `carry_out`."""
+    return carry_out(options, _run)
 
 
-async def _run(options: argparse.Namespace) -> None:
-    database = await open_database(options.store, create=False)
-    try:
-        management, act = Management(database), options.act
-        if getattr(options, "watch", False):
-            await watch(lambda: _text_or_trouble(act, management, options), clears=not options.json)
-        else:
-            write(await act(management, options))
-    finally:
-        await database.close()
+async def _run(database: Database, options: argparse.Namespace) -> None:
+    management, act = Management(database), options.act
+    if getattr(options, "watch", False):
+        await watch(lambda: _text_or_trouble(act, management, options), clears=not options.json)
+    else:
+        write(await act(management, options))
 
 
 async def _text_or_trouble(act: Act, management: Management, options: argparse.Namespace) -> str:
     try:
         return await act(management, options)
-    except Unavailable as error:  # it may come back; whoever watches wants to see that
-        return _json({"error": str(error)}) if options.json else f"not now: {error}"
+    except Unavailable as error:
+        return not_now(error, in_json=options.json)
 
 
 def add_projections(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +64,10 @@ def add_projections(parser: argparse.ArgumentParser) -> None:
         "list": _list, "show": _show, "pause": _pause, "resume": _resume,
         "skip": _skip, "letters": _letters, "retry": _retry, "replay": _replay,
     }  # fmt: skip
-    add_rebuilding(commands, _user())
+    add_rebuilding(commands)
     for name, one in parsers.items():
         one.set_defaults(run=run, act=acts[name])
-        one.add_argument("store", metavar="STORE_URL", help="the journal's URL: sqlite:///FILE or postgresql://…")
+        add_store(one)
         if name != "list":
             one.add_argument("name", metavar="NAME", help="the projection's, or another deployment's, name")
     for name in ("pause", "resume"):
@@ -103,11 +84,9 @@ def add_projections(parser: argparse.ArgumentParser) -> None:
     parsers["retry"].add_argument("--offset", type=whole, metavar="N", help="only that of this event on the tag")
     _add_start(parsers["replay"])
     for name in ("pause", "resume", "skip", "retry", "replay"):
-        parsers[name].add_argument("--by", default=_user(), help="who wants that (default: %(default)s)")
-        parsers[name].add_argument("--why", default="", required=name == "skip", help="the reason, kept with it")
+        add_reason(parsers[name], required=name == "skip")
     for one in parsers.values():
-        one.add_argument("--json", action="store_true", help="one JSON document instead of text")
-        one.add_argument("--verbose", action="store_true", help="log more, and show tracebacks")
+        add_manner(one)
 
 
 def _add_start(parser: argparse.ArgumentParser) -> None:
@@ -123,13 +102,13 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
 
 async def _list(management: Management, options: argparse.Namespace) -> str:
     seen = await management.deployments()
-    return _json([summary(one) for one in seen]) if options.json else "\n".join(deployments_lines(seen))
+    return as_json([summary(one) for one in seen]) if options.json else "\n".join(deployments_lines(seen))
 
 
 async def _show(management: Management, options: argparse.Namespace) -> str:
     seen, actions = await management.show(options.name), await management.actions(options.name)
     if options.json:
-        return _json(deployment_document(seen, actions))
+        return as_json(deployment_document(seen, actions))
     return "\n".join(deployment_lines(seen, actions))
 
 
@@ -146,7 +125,7 @@ async def _resume(management: Management, options: argparse.Namespace) -> str:
 async def _told(management: Management, options: argparse.Namespace, what: str) -> str:
     seen = await management.show(options.name)
     if options.json:
-        return _json(summary(seen))
+        return as_json(summary(seen))
     process = "" if options.process is None else f" process {options.process}"
     return f"{options.name}{process}: {what}{_still_paused(seen, options.process)}"
 
@@ -165,7 +144,7 @@ def _still_paused(seen: DeploymentSeen, process: int | None) -> str:
 async def _skip(management: Management, options: argparse.Namespace) -> str:
     letter = await management.skip(options.name, options.tag, options.offset, by=options.by, why=options.why)
     if options.json:
-        return _json(letter_document(letter))
+        return as_json(letter_document(letter))
     event = f"{letter.type_name} of {letter.key!r}, seq_nr {letter.seq_nr}"
     return f"{options.name}: skipped {letter.tag} offset {letter.offset} ({event})"
 
@@ -173,14 +152,14 @@ async def _skip(management: Management, options: argparse.Namespace) -> str:
 async def _letters(management: Management, options: argparse.Namespace) -> str:
     letters = await management.letters(options.name, tag=options.tag, limit=options.limit)
     if options.json:
-        return _json([letter_document(one) for one in letters])
+        return as_json([letter_document(one) for one in letters])
     return "\n".join(letters_lines(letters))
 
 
 async def _retry(management: Management, options: argparse.Namespace) -> str:
     asked = await management.retry(options.name, tag=options.tag, offset=options.offset, by=options.by, why=options.why)
     if options.json:
-        return _json({"asked": asked})
+        return as_json({"asked": asked})
     return f"{options.name}: {asked} dead {'letter is' if asked == 1 else 'letters are'} to be handled again"
 
 
@@ -189,17 +168,6 @@ async def _replay(management: Management, options: argparse.Namespace) -> str:
         options.name, options.start, tag=options.tag, by=options.by, why=options.why, force=options.force
     )
     if options.json:
-        return _json([one._asdict() for one in replayed])
+        return as_json([one._asdict() for one in replayed])
     lines = [f"{options.name}: {one.tag} goes back from {one.before} to {one.after}" for one in replayed]
     return "\n".join(lines) or f"{options.name}: nothing to handle again"
-
-
-def _json(document: Any) -> str:
-    return json.dumps(document, ensure_ascii=False)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # nobody has told the machine who this is
-        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from aecorpy.cli.failures import Failure, described, exit_code_of
-from aecorpy.cli.showing import write
+from aecorpy.cli.managing import add_manner, add_reason, add_store, carry_out
+from aecorpy.cli.showing import as_json, not_now, write
 from aecorpy.cli.wishes import EndWish, end_wish
-from aecorpy.errors import AecorError, JournalError, Unavailable
+from aecorpy.errors import Unavailable
 from aecorpy.management import Management
 from aecorpy.management.look import look
 from aecorpy.management.rebuilding import back, cancel, drop_kept, rebuild
 from aecorpy.management.views import RebuildSeen, ViewSeen
 from aecorpy.projection.generations import RebuildRefused
 from journal.contract import Database
-from journal.database import open_database
 
 WATCH_SECONDS = 1.0
 COMMANDS = {
@@ -31,17 +27,12 @@ COMMANDS = {
 }
 
 
-def add_rebuilding(commands: Any, by: str) -> None:
-    """Add the commands.
-
-    Args:
-        commands: the sub-parsers of `aecorpy projections`.
-        by: who wants it unless it is said.
-    """
+def add_rebuilding(commands: Any) -> None:
+    """Add the commands to the sub-parsers of `aecorpy projections`."""
     for what, told in COMMANDS.items():
         parser = commands.add_parser(what, help=told, description=f"{told}.")
         parser.set_defaults(run=run, what=what)
-        parser.add_argument("store", metavar="STORE_URL", help="the journal's URL: sqlite:///FILE or postgresql://…")
+        add_store(parser)
         parser.add_argument("name", metavar="NAME", help="the projection's name")
         if what in ("rebuild", "back"):
             parser.add_argument("--watch", action="store_true", help="show how far it is until it serves, or Ctrl-C")
@@ -49,43 +40,27 @@ def add_rebuilding(commands: Any, by: str) -> None:
             parser.add_argument("--only-watch", action="store_true", help="begin none: show the one that is under way")
         if what == "back":
             parser.add_argument("--at-once", action="store_true", help="serve what it has now, and catch up then")
-        parser.add_argument("--by", default=by, help="who wants that (default: %(default)s)")
-        parser.add_argument("--why", default="", help="the reason, kept with it")
-        parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
-        parser.add_argument("--verbose", action="store_true", help="log more, and show tracebacks")
+        add_reason(parser)
+        add_manner(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what is asked on the database at `options.store`, which is never created.
-
-    Raises:
-        Failure: it cannot be done.
-    """
-    try:
-        asyncio.run(_run(options))
-    except BrokenPipeError:  # whoever reads has had enough
-        sys.stdout = None
-    except (AecorError, JournalError) as error:
-        raise Failure(described(error), exit_code_of(error), error) from error
-    return 0
+    """Do what is asked; see `carry_out`."""
+    return carry_out(options, _run)
 
 
-async def _run(options: argparse.Namespace) -> None:
-    database = await open_database(options.store, create=False)
-    try:
-        seen = await Management(database).show(options.name)
-        if seen.view is None:
-            raise RebuildRefused(f"{options.name!r} is a {seen.registration.kind} and makes no view")
-        number = None if getattr(options, "only_watch", False) else await _do(database, options)
-        if number is not None:
-            _say(options, {"generation": number}, f"{options.name}: generation {number}")
-        elif options.what in ("cancel", "drop-kept"):
-            _say(options, {"done": options.what}, f"{options.name}: done")
-        if getattr(options, "watch", False) or getattr(options, "only_watch", False):
-            with end_wish() as wish:
-                await _watch(database, options, wish)
-    finally:
-        await database.close()
+async def _run(database: Database, options: argparse.Namespace) -> None:
+    seen = await Management(database).show(options.name)
+    if seen.view is None:
+        raise RebuildRefused(f"{options.name!r} is a {seen.registration.kind} and makes no view")
+    number = None if getattr(options, "only_watch", False) else await _do(database, options)
+    if number is not None:
+        _say(options, {"generation": number}, f"{options.name}: generation {number}")
+    elif options.what in ("cancel", "drop-kept"):
+        _say(options, {"done": options.what}, f"{options.name}: done")
+    if getattr(options, "watch", False) or getattr(options, "only_watch", False):
+        with end_wish() as wish:
+            await _watch(database, options, wish)
 
 
 async def _do(database: Database, options: argparse.Namespace) -> int | None:
@@ -103,8 +78,8 @@ async def _watch(database: Database, options: argparse.Namespace, wish: EndWish)
         try:
             seen = await look(database, options.name)
             view = None if seen is None else seen.view
-        except Unavailable as error:  # it may come back; whoever watches wants to see that
-            _say(options, {"error": str(error)}, f"not now: {error}")
+        except Unavailable as error:
+            write(not_now(error, in_json=options.json))
         else:
             if view is None:
                 return
@@ -116,7 +91,7 @@ async def _watch(database: Database, options: argparse.Namespace, wish: EndWish)
 
 
 def _say(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
-    write(json.dumps(document, ensure_ascii=False) if options.json else text)
+    write(as_json(document) if options.json else text)
 
 
 def view_lines(view: ViewSeen) -> Iterable[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from aecorpy.cli.wishes import end_wish
 
@@ -15,6 +17,16 @@ def write(text: str) -> None:
     """Print a text and a line's end, at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def as_json(document: Any) -> str:
+    """A document in one line."""
+    return json.dumps(document, ensure_ascii=False)
+
+
+def not_now(error: Exception, *, in_json: bool) -> str:
+    """What whoever watches is shown while a store is away: it may come back, and they want to see that."""
+    return as_json({"error": str(error)}) if in_json else f"not now: {error}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Iterable, Sequence
 
 from aecorpy.cli.failures import Failure, described
 from aecorpy.cli.looking import ClusterSeen, NodeSeen, TypeSeen, look
-from aecorpy.cli.showing import table, watch, write
+from aecorpy.cli.showing import as_json, not_now, table, watch, write
 from sharding.store import (
     ClusterStore,
     ClusterStoreError,
@@ -45,7 +44,7 @@ def status(options: argparse.Namespace) -> int:
 async def _once(options: argparse.Namespace) -> int:
     store = await open_cluster_store(options.store, options.cluster, create=False)
     try:
-        write(_text(await look(store), as_json=options.json))
+        write(_text(await look(store), in_json=options.json))
     finally:
         await store.close()
     return 0
@@ -54,22 +53,22 @@ async def _once(options: argparse.Namespace) -> int:
 async def _watch(options: argparse.Namespace) -> int:
     store = await open_cluster_store(options.store, options.cluster, create=False)
     try:
-        await watch(lambda: _text_or_trouble(store, as_json=options.json), clears=not options.json)
+        await watch(lambda: _text_or_trouble(store, in_json=options.json), clears=not options.json)
     finally:
         await store.close()
     return 0
 
 
-async def _text_or_trouble(store: ClusterStore, *, as_json: bool) -> str:
+async def _text_or_trouble(store: ClusterStore, *, in_json: bool) -> str:
     try:
-        return _text(await look(store), as_json=as_json)
-    except StoreUnavailable as error:  # it may come back; whoever watches wants to see that
-        return json.dumps({"error": str(error)}) if as_json else f"not now: {error}"
+        return _text(await look(store), in_json=in_json)
+    except StoreUnavailable as error:
+        return not_now(error, in_json=in_json)
 
 
-def _text(seen: ClusterSeen, *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(seen.document(), ensure_ascii=False)
+def _text(seen: ClusterSeen, *, in_json: bool) -> str:
+    if in_json:
+        return as_json(seen.document())
     return "\n".join(lines(seen))
 
 
