@@ -52,6 +52,7 @@ from sharding.store import Deployment as ClusterDeployment
 from sharding.wire import Registry
 
 T = TypeVar("T", bound=Entity[Any, Any])
+Part = TypeVar("Part")
 Timers = TypeVar("Timers", bound=Schedule[Any])
 
 _log = logging.getLogger(__name__)
@@ -174,9 +175,7 @@ class ClusterNode:
         Raises:
             AecorError: the node is not started.
         """
-        if self._database is None:
-            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
-        return self._database
+        return self._running(self._database)
 
     @property
     def cluster(self) -> Cluster:
@@ -185,9 +184,7 @@ class ClusterNode:
         Raises:
             AecorError: the node is not started.
         """
-        if self._cluster is None:
-            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
-        return self._cluster
+        return self._running(self._cluster)
 
     @property
     def processing(self) -> DistributedProcessing:
@@ -196,9 +193,7 @@ class ClusterNode:
         Raises:
             AecorError: the node is not started.
         """
-        if self._processing is None:
-            raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
-        return self._processing
+        return self._running(self._processing)
 
     @property
     def management(self) -> Management:
@@ -361,15 +356,14 @@ class ClusterNode:
             behaviour,
             journal,
             self.database,
-            self._running_engine(),
+            self._running(self._engine),
             self._clock,
             idle_seconds=self._idle_seconds if entity.idle_seconds is None else entity.idle_seconds,
             max_live=self._max_live_entities,
         )
         deployment = ClusterDeployment(behaviour.name, "entity", behaviour.tagging.shard_count, patient)
         door = await self._open_door(deployment, entity.__name__, behaviour.tagging, host, hosts)
-        assert self._progress is not None, "a running node has it"
-        views = ViewsOfJournal(self._progress, store, behaviour.tagging.shard_of)
+        views = ViewsOfJournal(self._running(self._progress), store, behaviour.tagging.shard_of)
         refs: EntityRefs[Any] = EntityRefs(behaviour, door, ref_class(behaviour), self._ask_seconds, views)
         self._register(behaviour.name, Deployment(entity, door, refs, journal, host.population))
         return refs
@@ -437,8 +431,7 @@ class ClusterNode:
             )
         journal = self.journal(projection.entity)
         tags = ranges(projection.entity.tagging.tags(journal.name), processes)
-        processing, cluster, progress = self.processing, self.cluster, self._progress
-        assert progress is not None, "a running node has it"
+        processing, cluster, progress = self.processing, self.cluster, self._running(self._progress)
         every_tag = tuple(tag for some in tags for tag in some)
         view = View(name, tuple(programs), journal, self.database, every_tag, self._draw, Pace())
         recipes = ProjectionProcesses(view, tags, self.node, lambda: cluster.me)
@@ -498,17 +491,18 @@ class ClusterNode:
             raise InvalidDefinition(f"{entity.__name__} is not deployed on node {self.name!r}: deploy it first")
         return found
 
-    def _running_engine(self) -> Engine:
-        if self._engine is None:
+    def _running(self, part: Part | None) -> Part:
+        """A part of the node that it has while it runs."""
+        if part is None:
             raise AecorError(f"node {self.name!r} is not running: use it in `async with`, or await its start()")
-        return self._engine
+        return part
 
     def _register(self, name: str, deployment: Deployment) -> None:
         self._check_new(name, deployment.entity)  # once more: another may have come while this one was being opened
         self._deployments[name] = deployment
 
     def _check_new(self, name: str, entity: type) -> None:
-        self._running_engine()
+        self._running(self._engine)
         if self._stopping:
             raise NodeStopping(f"node {self.name!r} is stopping: it takes no {entity.__name__}")
         if name in self._deployments:
@@ -518,8 +512,7 @@ class ClusterNode:
     async def _open_door(
         self, deployment: ClusterDeployment, title: str, tagging: Tagging, host: ShardHost, hosts: bool
     ) -> Door:
-        engine, deadlines = self._running_engine(), self._deadlines
-        assert deadlines is not None, "a running node has deadlines"
+        engine, deadlines = self._running(self._engine), self._running(self._deadlines)
         with told_as_ours():
             routes = await self.cluster.deploy(deployment, host, hosts=hosts)
         return Door(title, tagging, engine, routes.addresses, deadlines)
