@@ -6,7 +6,7 @@ Everything here is plain data. Typed payloads are the codec's matter (`journal.c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -104,6 +104,11 @@ class ConsumerOffset(NamedTuple):
     tag: str
     offset: int
     epoch: int
+
+
+def offset_on(offsets: Mapping[str, ConsumerOffset], tag: str) -> int:
+    """Where a consumer is on a tag, of those on which it was ever claimed; 0 on another."""
+    return offsets[tag].offset if tag in offsets else 0
 
 
 @dataclass(frozen=True, slots=True)

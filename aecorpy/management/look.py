@@ -22,7 +22,7 @@ from aecorpy.processing.states import (
     state_of,
 )
 from journal.contract import Database
-from journal.records import Note
+from journal.records import Note, offset_on
 from journal.tagging import EventTag
 
 SILENT_SECONDS = 10.0
@@ -200,10 +200,7 @@ async def _tags(
         return []
     store = await database.journal(registration.journal, registration.shards)
     offsets = await database.offsets.read(registration.name)
-    there = {
-        shard: offsets[tag].offset if (tag := str(EventTag(store.name, shard))) in offsets else 0
-        for shard in range(registration.shards)
-    }
+    there = {shard: offset_on(offsets, str(EventTag(store.name, shard))) for shard in range(registration.shards)}
     next_events = {event.shard: event for event in await store.read_shards(there, 1)}
     trouble = _trouble(registration.name, states)
     seen = []

@@ -31,7 +31,7 @@ from aecorpy.processing.actions import ACTION, Action, actions_of, note_action
 from aecorpy.processing.states import DEPLOYMENT, Registration, process_key, registration_of
 from aecorpy.processing.wishes import begin_anew, pause, resume
 from journal.contract import Database, JournalStore, Transaction
-from journal.records import MAX_OFFSET, DeadLetter, Note, OffsetMove
+from journal.records import MAX_OFFSET, DeadLetter, Note, OffsetMove, offset_on
 from journal.tagging import EventTag
 
 LOOK_SECONDS = 0.1
@@ -228,7 +228,7 @@ class Management:
         now = await self._database.now()
         async with self._changing(name) as transaction:
             rows = await transaction.read_offsets(name)
-            there = {one: rows[one].offset if one in rows else 0 for one in tags}
+            there = {one: offset_on(rows, one) for one in tags}
             if tag is not None and not isinstance(start, datetime) and start - 1 > there[tag]:
                 raise NotThatFar(name, tag, start, there[tag])
             back = {one: targets[one] for one in tags if targets[one] < there[one]}

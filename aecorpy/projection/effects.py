@@ -10,6 +10,7 @@ from aecorpy.projection.contract import Projection
 from aecorpy.projection.generations import Generations, changing, held_generations
 from journal.contract import Database
 from journal.events import EventJournal
+from journal.records import offset_on
 from journal.tagging import EventTag
 
 PAGE = 200
@@ -40,7 +41,7 @@ async def settle_effects(
     if not (behind or ahead):
         return {}
     rows = await database.offsets.read(name)
-    handled = {tag: rows[str(tag)].offset if str(tag) in rows else 0 for tag in [*behind, *ahead]}
+    handled = {tag: offset_on(rows, str(tag)) for tag in [*behind, *ahead]}
     for tag in behind:
         await _have(projection, journal, tag, seen.effects[str(tag)], handled[tag])
     passed = {str(tag) for tag in ahead if handled[tag] >= seen.effects_ahead[str(tag)]}

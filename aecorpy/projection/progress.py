@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aecorpy.errors import JournalError, Unavailable
 from journal.contract import Database, JournalStore
-from journal.records import ConsumerOffset
+from journal.records import ConsumerOffset, offset_on
 from journal.tagging import EventTag
 
 LOOK_SECONDS = 0.005
@@ -143,5 +143,5 @@ class ViewsOfJournal:
 
 
 def _missing(wanted: Mapping[str, int], there: Mapping[str, ConsumerOffset]) -> dict[str, tuple[int, int]]:
-    found = {tag: there[tag].offset if tag in there else 0 for tag in wanted}
+    found = {tag: offset_on(there, tag) for tag in wanted}
     return {tag: (found[tag], offset) for tag, offset in wanted.items() if found[tag] < offset}

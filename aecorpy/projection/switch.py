@@ -30,7 +30,7 @@ from aecorpy.projection.generations import (
     table_beside,
 )
 from journal.contract import Database, JournalStore, Transaction
-from journal.records import ConsumerOffset, DeadLetter
+from journal.records import ConsumerOffset, DeadLetter, offset_on
 from journal.tagging import EventTag
 
 BUILDING_LOOK, FROZEN_LOOK = 0.25, 0.03
@@ -115,14 +115,14 @@ class Switch:
         offsets = self._database.offsets
         built = await offsets.read(consumer_beside(self._name, build.generation.number))
         looked_at, wanted = self._wanted or (now, None)
-        if wanted is not None and any(_at(built, tag) < offset for tag, offset in wanted.items()):
+        if wanted is not None and any(offset_on(built, tag) < offset for tag, offset in wanted.items()):
             return False
         serving = await offsets.read(self._name)
-        self._wanted = (now, {tag: _at(serving, tag) for tag in self._tags})
+        self._wanted = (now, {tag: offset_on(serving, tag) for tag in self._tags})
         if wanted is None or now - looked_at > A_MOMENT:
             return False
         heads = {str(EventTag(self._store.name, shard)): head for shard, _, head in await self._store.heads()}
-        return sum(max(0, head - _at(built, tag)) for tag, head in heads.items()) <= LITTLE
+        return sum(max(0, head - offset_on(built, tag)) for tag, head in heads.items()) <= LITTLE
 
     async def _freeze(self, number: int, now: float) -> None:
         async with asyncio.timeout(LOCKS_LIMIT), changing(self._database, self._name) as transaction:
@@ -131,7 +131,7 @@ class Switch:
                 raise _NotYet
             serving = await transaction.read_offsets(self._name)
             self._check_mine(await transaction.read_offsets(consumer_beside(self._name, number)))
-            await transaction.place_offsets(self._name, {tag: _at(serving, tag) for tag in self._tags})
+            await transaction.place_offsets(self._name, {tag: offset_on(serving, tag) for tag in self._tags})
             await transaction.put_note(seen.frozen(now).note(self._name))
         _log.info("view %r stands still until generation %d, which has caught up, serves", self._name, number)
 
@@ -149,7 +149,7 @@ class Switch:
         _log.info("view %r: generation %d serves now", self._name, build.generation.number)
 
     def _check_as_far(self, serving: Mapping[str, ConsumerOffset], built: Mapping[str, ConsumerOffset]) -> None:
-        if any(_at(built, tag) < _at(serving, tag) for tag in self._tags):
+        if any(offset_on(built, tag) < offset_on(serving, tag) for tag in self._tags):
             raise _NotYet
 
     def _check_mine(self, built: Mapping[str, ConsumerOffset]) -> None:
@@ -198,7 +198,7 @@ async def exchange(
         await discard(transaction, name, seen.kept.number, seen.kept.tables)
     served, built = await transaction.read_offsets(name), await transaction.read_offsets(consumer)
     tags = sorted({*served, *built})
-    there, here = {tag: _at(served, tag) for tag in tags}, {tag: _at(built, tag) for tag in tags}
+    there, here = {tag: offset_on(served, tag) for tag in tags}, {tag: offset_on(built, tag) for tag in tags}
     await transaction.place_offsets(kept, there)
     await transaction.place_offsets(name, here)
     await transaction.forget_offsets(consumer)
@@ -237,7 +237,3 @@ async def thaw(database: Database, name: str, frozen_at: float, rest_until: floa
             await transaction.put_note(seen.thawed(rest_until).note(name))
             await begin_anew(transaction, name, seen.by, "the switch did not come through")
         _log.warning("view %r goes on serving: its new generation was not as far in time", name)
-
-
-def _at(offsets: Mapping[str, ConsumerOffset], tag: str) -> int:
-    return offsets[tag].offset if tag in offsets else 0

@@ -16,7 +16,7 @@ from aecorpy.recovery import Recovery
 from aecorpy.snapshots import Snapshots
 from journal.contract import Database
 from journal.events import EventJournal
-from journal.records import StoredEvent
+from journal.records import StoredEvent, offset_on
 from tests.checker.records import CaughtUp, Claimed, Effect, Event, Record, Row, Started, State
 from tests.faults.bells import strokes
 from tests.faults.concerts import LINES, SHARDS, STEPS, BookingSteps, Concert, ConcertLines, SeatBooked
@@ -35,7 +35,7 @@ async def behind(database: Database, entity: type[Entity[Any, Any]], consumers: 
     for consumer in consumers:
         places = await database.offsets.read(consumer)
         for shard, tag in enumerate(map(str, tagging.tags(name))):
-            if (places[tag].offset if tag in places else 0) < heads.get(shard, 0):
+            if offset_on(places, tag) < heads.get(shard, 0):
                 return f"{consumer} is at {places.get(tag)} of {heads.get(shard, 0)}"
     return ""
 
