@@ -3,7 +3,7 @@
 from aecorpy.pauses import Retry
 from aecorpy.projection.contract import FailurePolicy, Projection, SetAside, Step, Stop
 from aecorpy.projection.foreign import ForeignSink, Versioned
-from aecorpy.projection.runner import ProjectionRunner, ProjectionStatus, TagStatus
+from aecorpy.projection.runner import ProjectionRunner, TagStatus
 from aecorpy.projection.sql import SqlView
 from aecorpy.projection.table import Table, TableView
 
@@ -12,7 +12,6 @@ __all__ = [
     "ForeignSink",
     "Projection",
     "ProjectionRunner",
-    "ProjectionStatus",
     "Retry",
     "SetAside",
     "SqlView",

@@ -10,7 +10,7 @@ MOST_REST = 1.0
 
 
 class Pace:
-    """Turns for those on one node that work through old events: few at a time, small steps, and a rest after each.
+    """Turns for a view's processes on one node that build it anew: few at a time, small steps, a rest after each.
 
     A step's computing is what commands wait for, so a step is small. Most of its time it waits for the store, and
     another one may compute meanwhile.
@@ -28,7 +28,7 @@ class Pace:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """One step; others of this node that have a pace wait."""
+        """One step; others of this pace wait."""
         clock = asyncio.get_running_loop().time
         async with self._free:
             began = clock()

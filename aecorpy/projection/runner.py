@@ -1,4 +1,4 @@
-"""Runs a projection over the tags it was given: claim, read, handle, and what to do when an event cannot be handled."""
+"""Runs a projection over the tags it was given: read, handle, and what to do when an event cannot be handled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from aecorpy.errors import AecorError, Fenced, JournalError, OutcomeUnknown, Unavailable, text_of
+from aecorpy.errors import AecorError, Fenced, OutcomeUnknown, Unavailable, text_of
 from aecorpy.pauses import Retry
 from aecorpy.processing.process import HeldProcess
 from aecorpy.projection.asked import AskedLetters
@@ -54,17 +54,6 @@ class TagStatus:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectionStatus:
-    """A projection as it is now: `running`, its tags, events handled since it started, and what stopped it."""
-
-    name: str
-    running: bool
-    handled: int
-    tags: tuple[TagStatus, ...]
-    error: str | None = None
-
-
 @dataclass(slots=True)
 class _Tag:
     """One tag's place, and its trouble: how often the event behind `offset` failed, and when to try again."""
@@ -86,7 +75,7 @@ class ProjectionRunner(Generic[E]):
         tags: the streams to read; no other runner of `name` should have one of them, and if one does, the one with the
             older epoch is fenced.
         draw: random numbers in [0, 1), which spread the pauses.
-        epoch: the claim under which the tags are held already; None takes the next one in the store.
+        epoch: the claim under which the tags are held.
         pace: lets the node's other work go first; without one it goes as fast as it can.
         effects: by shard, up to which offset effects are done already; None holds them all.
     """
@@ -100,7 +89,7 @@ class ProjectionRunner(Generic[E]):
         tags: Sequence[EventTag],
         *,
         draw: Callable[[], float],
-        epoch: int | None = None,
+        epoch: int,
         pace: Pace | None = None,
         effects: Mapping[int, int] | None = _NONE_DONE,
     ) -> None:
@@ -111,20 +100,22 @@ class ProjectionRunner(Generic[E]):
         self._journal = journal
         self._database = database
         self._draw = draw
-        self._claimed = epoch or 0
+        self._epoch = epoch
         self._tags = {tag.shard: _Tag(tag, 0) for tag in tags}
         self._handled = 0
-        self._running = False
-        self._error: str | None = None
 
-    def status(self) -> ProjectionStatus:
-        """Where it is."""
-        tags = tuple(TagStatus(str(tag.tag), tag.offset, tag.failures, tag.error) for tag in self._tags.values())
-        return ProjectionStatus(self.name, self._running, self._handled, tags, self._error)
+    @property
+    def handled(self) -> int:
+        """How many events it has handled since it started."""
+        return self._handled
+
+    def tags(self) -> tuple[TagStatus, ...]:
+        """Where it is on each tag."""
+        return tuple(TagStatus(str(tag.tag), tag.offset, tag.failures, tag.error) for tag in self._tags.values())
 
     def details(self) -> dict[str, Any]:
         """What is worth knowing from outside the process: events handled, and the tags that are in trouble."""
-        trouble = {str(tag.tag): (tag.offset, tag.failures, tag.error) for tag in self._tags.values() if tag.failures}
+        trouble = {tag.tag: (tag.offset, tag.failures, tag.error) for tag in self.tags() if tag.failures}
         return {"handled": self._handled, "trouble": trouble}
 
     async def run(self) -> None:
@@ -134,28 +125,17 @@ class ProjectionRunner(Generic[E]):
             Fenced: another runner has taken the tags over.
             ProjectionStopped: an event could not be handled and the policy is `Stop`.
         """
-        self._running = True
-        self._error = None
-        try:
-            await self._with_patience(self._start)
-            while True:
-                await self._with_patience(self._step)
-                await asyncio.sleep(0)  # a store in memory never waits, and others want the loop too
-        except (AecorError, JournalError) as error:
-            self._error = str(error)
-            raise
-        except Exception as error:
-            self._error = text_of(error)
-            raise
-        finally:
-            self._running = False
+        await self._with_patience(self._start)
+        while True:
+            await self._with_patience(self._step)
+            await asyncio.sleep(0)  # a store in memory never waits, and others want the loop too
 
     async def _with_patience(self, action: Callable[[], Any]) -> None:
         """Do `action`, however long the store is away; where we are is read from it again after each failure."""
         failures = 0
         while True:
             try:
-                if failures and self._claimed:
+                if failures:
                     await self._reread()
                 await action()
             except (Unavailable, OutcomeUnknown) as error:
@@ -167,27 +147,20 @@ class ProjectionRunner(Generic[E]):
 
     async def _start(self) -> None:
         await self._projection.prepare(self._database)
-        if not self._claimed:
-            offsets = self._database.offsets
-            tags = [str(tag.tag) for tag in self._tags.values()]
-            stored = await offsets.read(self.name)
-            epoch = 1 + max((stored[tag].epoch for tag in tags if tag in stored), default=0)
-            await offsets.claim(self.name, tags, epoch)
-            self._claimed = epoch
         await self._reread()
         self._handled = 0
         for tag in self._tags.values():
             tag.held_until = 0.0  # whoever starts it anew wants it to be tried now
         letters = AskedLetters(self.name, self._projection, self._journal, self._database)
-        await letters.handle(self._claimed, {str(tag.tag): tag.offset for tag in self._tags.values()})
+        await letters.handle(self._epoch, {str(tag.tag): tag.offset for tag in self._tags.values()})
 
     async def _reread(self) -> None:
         stored = await self._database.offsets.read(self.name)
         for tag in self._tags.values():
             row = stored.get(str(tag.tag))
-            if row is None or row.epoch != self._claimed:
+            if row is None or row.epoch != self._epoch:
                 known = None if row is None else row.epoch
-                raise Fenced(f"projection {self.name!r} on {tag.tag}", self._claimed, known)
+                raise Fenced(f"projection {self.name!r} on {tag.tag}", self._epoch, known)
             if row.offset != tag.offset:  # committed before a failure, or by a commit whose answer was lost
                 self._handled += max(0, row.offset - tag.offset)
                 self._moved({tag.tag.shard: row.offset})
@@ -239,7 +212,7 @@ class ProjectionRunner(Generic[E]):
         if self._effects is not None:
             await self._have_effects(events, self._effects)
         moves = [OffsetMove(str(self._tags[shard].tag), self._tags[shard].offset, to) for shard, to in last.items()]
-        await self._projection.handle(self._database, Step(self.name, self._claimed, events, moves))
+        await self._projection.handle(self._database, Step(self.name, self._epoch, events, moves))
         self._moved(last)
         self._handled += len(events)
 
@@ -297,10 +270,10 @@ class ProjectionRunner(Generic[E]):
         tag = self._tags[record.shard]
         name = str(tag.tag)
         letter = DeadLetter(self.name, name, record.offset, record.key, record.seq_nr, record.type_name, error)
-        step: Step[E] = Step(self.name, self._claimed, (), [OffsetMove(name, tag.offset, record.offset)], [letter])
+        step: Step[E] = Step(self.name, self._epoch, (), [OffsetMove(name, tag.offset, record.offset)], [letter])
         async with self._database.transaction() as transaction:
             await step.commit_in(transaction)
         self._moved({record.shard: record.offset})
 
 
-__all__ = ["ProjectionRunner", "ProjectionStatus", "ProjectionStopped", "TagStatus"]
+__all__ = ["ProjectionRunner", "ProjectionStopped", "TagStatus"]

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from aecorpy import ClusterNode, EntityEvent, EntityRefs, Fenced, Retry, SetAside, Table, TableView
-from aecorpy.projection import ProjectionRunner
 from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.running import run_here
@@ -119,8 +118,6 @@ async def test_a_runner_that_was_superseded_handles_none(
 ) -> None:
     view = await with_letters(node, "ab", "b")
     view.trouble.poison.clear()
-    journal = node.journal(Counter)
-    tags = Counter.tagging.tags(journal.name)
 
     class TakenOver(Lines):
         async def handle(self, database: Database, step: Any) -> None:
@@ -128,9 +125,9 @@ async def test_a_runner_that_was_superseded_handles_none(
             await database.offsets.claim("Lines", list(stored), 1 + max(row.epoch for row in stored.values()))
             await super().handle(database, step)
 
-    runner = ProjectionRunner("Lines", TakenOver(), journal, database, tags, draw=lambda: 0.5)
+    superseded = await run_here(node, "Lines", TakenOver())
     with pytest.raises(Fenced):
-        await runner.run()
+        await superseded.watch_termination()
     assert await lines(database) == {"a": "a"}
     assert not await _none_asked(database)
 

@@ -45,7 +45,7 @@ def _joining_in(original: Any) -> Any:
         if not stored:
             await original(self)
             return
-        self._claimed = max(row.epoch for row in stored.values())
+        self._epoch = max(row.epoch for row in stored.values())
         await self._reread()
 
     return start
