@@ -27,11 +27,22 @@ asyncio.run(main())
 
 
 AT_WORK = """
+import builtins
+
+said: list[str] = []
+
+
+def print(*words: object) -> None:
+    said.append(" ".join(map(str, words)))
+    builtins.print(*words)
+
+
 async def main() -> None:
-    async with ClusterNode("bank", journal="sqlite:///bank.db") as node:
+    async with ClusterNode("bank", journal="sqlite:///bank.db") as node, asyncio.timeout(30):
         chores = await node.processing.start("chores", CHORES)
         await inbox.put("hello")
-        await asyncio.sleep(2.5)
+        while not all(any(line.startswith(what) for line in said) for what in ("the rate", "a letter", "the report")):
+            await asyncio.sleep(0.01)
         await chores.shutdown()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from aecorpy import ClusterNode, SetAside, Stop
-from aecorpy.management import BeyondHead, Management, NotNext
+from aecorpy.management import BeyondHead, DeploymentSeen, Management, NotNext
 from journal.contract import Database
 from journal.tagging import Tagging
 from tests.aecorpy.management.conftest import Start
@@ -108,6 +107,11 @@ async def test_what_is_set_aside_can_be_handled_again_when_the_cause_is_gone(
     assert await sums(database) == {key: total + 1 for key, total in complete().items()}
 
 
+def all_have_heard(seen: DeploymentSeen) -> bool:
+    """Whether each process obeys the newest of what is wanted."""
+    return all(one.said is not None and one.said.revision >= seen.control.revision for one in seen.processes)
+
+
 async def test_stopping_pauses_all_processes_and_skipping_and_resuming_lets_them_go_on(
     nodes: list[ClusterNode], world: World, management: Management, database: Database
 ) -> None:
@@ -124,7 +128,7 @@ async def test_stopping_pauses_all_processes_and_skipping_and_resuming_lets_them
     await management.skip("View", TAG, tag.offset + 1, by="ann", why="known bug")
     assert (await management.show("View")).control.by == "its policy", "it is still told who paused it"
     await fill(nodes[0])
-    await asyncio.sleep(0.7)  # longer than the nodes take to look
+    await until_seen(management, all_have_heard)
     assert dict(world.seen) == before, "nothing goes on before somebody says so"
     await management.resume("View", by="ann", why="skipped")
     await view.caught_up(15)
