@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ class Cause(NamedTuple):
             BadPayload: they are no cause.
         """
         if not isinstance(parts, list | tuple) or [type(part) for part in parts] != [str, str, int, int]:
-            raise BadPayload(f"{parts!r} is no cause of a command")
+            raise BadPayload(f"{reprlib.repr(parts)} is no cause of a command")
         return cls(*parts)
 
 

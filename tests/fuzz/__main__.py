@@ -60,7 +60,7 @@ def _said(names: list[str], inputs: int, seed: int) -> Iterator[Outcome]:
         )
         for data, what in outcome.findings:
             again = f"python -m tests.fuzz --target '{name}' --input {data.hex()}"
-            print(f"  FOUND: {what}\n    again: {again[:2000]}", flush=True)
+            print(f"  FOUND: {what}\n    again: {again[:20_000]}", flush=True)
         yield outcome
 
 

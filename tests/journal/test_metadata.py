@@ -110,6 +110,15 @@ def test_what_is_too_large_or_no_text_is_refused_without_repeating_it(data: byte
     assert len(str(refused.value)) < 200
 
 
+def test_what_is_no_cause_is_refused_without_repeating_it() -> None:
+    deep: Any = None
+    for _ in range(300):
+        deep = [{"children": deep}]
+    with pytest.raises(BadPayload, match="is no cause of a command") as refused:
+        Cause.of(deep)
+    assert len(str(refused.value)) < 200
+
+
 def test_bytes_that_are_cut_short_or_followed_by_more_are_refused() -> None:
     data = Metadata("one", "two").encode()
     for wrong in (data[:-1], data + b"\x00", b"\xc1", b"\x92" * 2_000):
