@@ -83,8 +83,8 @@ async def measure_rebuild(run: Run) -> None:
     """A view on two nodes is rebuilt while commands come to the same nodes."""
     async with run.database() as url:
         await run.settle("rebuild")
-        events = 60_000 if run.quick else 500_000
-        made = await view_rebuild.rebuilt(url, PAYLOAD_BYTES, events, quiet=max(4.0, run.seconds))
+        events = 150_000 if run.quick else 500_000
+        made = await view_rebuild.rebuilt(url, PAYLOAD_BYTES, events, max(4.0, run.seconds), run.settle)
     run.record("rebuild_events_per_s", made.events_per_second, f"{events:,} events")
     note = f"{readable(made.during_ms)} after {readable(made.before_ms)} ms; {made.commands:,} commands"
     run.record("rebuild_slowdown", made.during_ms / made.before_ms, note)
@@ -131,7 +131,7 @@ async def measure_upheaval(run: Run) -> None:
     lost = f"SIGKILL, a lease of {LEASE:g} s: the same of processes that have effects elsewhere and wait for its end"
     run.explain("patient_takeover_ms_max", max(killed[consumers.PATIENT]), "ms", lost)
     froze = [one for some in frozen.values() for one in some]
-    meaning = "SIGSTOP: the same of all; a transaction that was open is given up by the server after 10 s"
+    meaning = "SIGSTOP: the same of all; a transaction that was open is given up by the server after 4 s"
     run.explain("freeze_takeover_ms_max", max(froze), "ms", meaning, f"best {readable(min(froze))}")
     note = f"{kills} kills, {freezes} freezes, {2 * moves} moves"
     for key, found in faults._asdict().items():

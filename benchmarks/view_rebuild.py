@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,9 @@ class Rebuilt(NamedTuple):
     commands: int
 
 
-async def rebuilt(url: str, payload_bytes: int, events: int, quiet: float) -> Rebuilt:
+async def rebuilt(
+    url: str, payload_bytes: int, events: int, quiet: float, settle: Callable[[], Awaitable[None]]
+) -> Rebuilt:
     """Rebuild a view on two nodes that host notes, too, and get commands meanwhile.
 
     Args:
@@ -43,6 +46,7 @@ async def rebuilt(url: str, payload_bytes: int, events: int, quiet: float) -> Re
         payload_bytes: of each event that is there before.
         events: how many those are.
         quiet: seconds of commands before the rebuild.
+        settle: what is done when all is filled, before the first command.
     """
     async with filled_journal(url, consumers.TAGS) as journal:
         await journal.fill(events, payload_bytes)
@@ -59,6 +63,7 @@ async def rebuilt(url: str, payload_bytes: int, events: int, quiet: float) -> Re
             await eventually(lambda: _has_handled(client.database, events), within=LIMIT, every=0.1)
             keys = [f"note-{number}" for number in range(NOTES)]
             await asyncio.gather(*(refs(key).written() for key in keys))
+            await settle()
             load = SteadyLoad(refs, keys, nodes.ledger, COMMANDS_PER_SECOND)
             return await _under_load(client.database, load, events, quiet)
 

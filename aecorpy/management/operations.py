@@ -122,7 +122,10 @@ class Management:
             NoSuchDeployment, NotAProjection, NoSuchTag: there is no such place.
             BeyondHead: there is no such event yet.
             NotNext: it is not the next one.
+            InvalidPlace: offsets count from 1.
         """
+        if offset < 1:
+            raise InvalidPlace(f"offsets begin at 1, not at {offset}")
         registration = await self._projection(name)
         shard, store = self._shard(registration, tag), await self._store(registration)
         head = (await store.heads())[shard].head

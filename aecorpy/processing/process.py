@@ -20,6 +20,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, C
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from aecorpy.processing.ending import end_all
 from journal.contract import Database, Transaction
 from journal.records import OffsetMove
 
@@ -193,9 +194,7 @@ class _IteratorProcess(Process):
                 try:
                     await asyncio.wait([coming, wish], return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    if not coming.done():
-                        coming.cancel()
-                        await asyncio.wait([coming])
+                    await end_all([coming])
                 if coming.cancelled():
                     return
                 try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aecorpy.errors import AecorError, Fenced, JournalError, text_of
 from aecorpy.pauses import Retry
+from aecorpy.processing.ending import end_all
 from aecorpy.processing.process import Process, ProcessContext, RunningProcess, TaskProcess, task_named
 from aecorpy.projection.contract import Projection
 from aecorpy.projection.effects import settle_effects
@@ -244,9 +245,7 @@ async def _until_one_ends(parts: Sequence[Coroutine[Any, Any, None]], name: str)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end_all(tasks)
         failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
     for failure in failures:
         raise failure

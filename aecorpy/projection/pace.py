@@ -21,7 +21,7 @@ class Pace:
         at_once: how many steps may be under way.
     """
 
-    def __init__(self, batch: int = 60, rest: float = 0.3, at_once: int = 1) -> None:
+    def __init__(self, batch: int = 60, rest: float = 0.4, at_once: int = 1) -> None:
         self.batch = batch
         self._rest = rest
         self._free = asyncio.Semaphore(at_once)

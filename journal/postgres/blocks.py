@@ -28,6 +28,7 @@ async def lent_link(connections: Connections, *, committing: bool = False) -> As
     except JournalError:
         raise
     except DRIVER_ERRORS as error:
+        connections.failed(error)
         if session_over(error):
             link.terminate()
         raise (at_commit if committing else before_commit)(connections.where, error) from error
@@ -55,6 +56,7 @@ async def open_transaction(connections: Connections, *, ours: bool = False) -> A
         try:
             yield link
         except Exception as error:
+            connections.failed(error)
             await link.roll_back()
             if ours and isinstance(error, DRIVER_ERRORS):
                 raise before_commit(connections.where, error) from error

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from journal.errors import Overloaded, Unavailable
-from journal.postgres.failures import DRIVER_ERRORS, before_commit
+from journal.postgres.failures import DRIVER_ERRORS, before_commit, held_up
 from journal.postgres.link import Link
 
 _log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Connections:
         self._all_back = asyncio.Event()
         self._pause = 0.0
         self._not_before = 0.0
+        self._held_up = False
 
     async def take(self) -> Link:
         """A link for the caller alone, who gives it back.
@@ -55,11 +56,17 @@ class Connections:
         try:
             self._check_open()
             link = self._open_idle() or await self._connect()
+            if self._held_up:
+                link = await self._cleared(link)
             self._lent.add(link)
         except BaseException:
             self._free.release()
             raise
         return link
+
+    def failed(self, error: BaseException) -> None:
+        """Hear of what went wrong on a link: where somebody kept a lock for too long, it is looked who that may be."""
+        self._held_up = self._held_up or held_up(error)
 
     def give_back(self, link: Link) -> None:
         """Take a link back. One that is closed, or in the middle of a transaction, is not used again."""
@@ -113,6 +120,16 @@ class Connections:
                 return link
             link.terminate()
         return None
+
+    async def _cleared(self, link: Link) -> Link:
+        """The link, or another, after silent sessions were ended."""
+        self._held_up = False
+        try:
+            await link.end_silent_sessions()
+        except BaseException:
+            link.terminate()
+            raise
+        return link if link.usable else await self._connect()
 
     async def _connect(self) -> Link:
         if _now() < self._not_before:

@@ -28,6 +28,7 @@ _NEVER_SENT = ("cannot switch to state", "not connected")
 _NOT_NOW = ("40", "53", "55", "57", "58")
 _READ_ONLY = "25006"
 _IDLE_IN_TRANSACTION = "25P03"
+_LOCK_NOT_AVAILABLE = "55P03"
 
 # Values that cannot be stored: data exceptions (22), limits of the server (54).
 _BAD_VALUES = ("22", "54")
@@ -36,6 +37,11 @@ _BAD_VALUES = ("22", "54")
 def session_over(error: BaseException) -> bool:
     """True if the connection on which `error` came up can be used no more."""
     return isinstance(error, _SESSION_OVER) or _sqlstate(error) in (_READ_ONLY, _IDLE_IN_TRANSACTION)
+
+
+def held_up(error: BaseException) -> bool:
+    """True if `error`, or what caused it, is that somebody kept a lock for too long."""
+    return _LOCK_NOT_AVAILABLE in (_sqlstate(error), _sqlstate(error.__cause__))
 
 
 def before_commit(where: str, error: BaseException) -> JournalError:
@@ -84,7 +90,7 @@ def _never_sent(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InternalClientError) and str(error).startswith(_NEVER_SENT)
 
 
-def _sqlstate(error: BaseException) -> str:
+def _sqlstate(error: BaseException | None) -> str:
     return getattr(error, "sqlstate", None) or ""
 
 

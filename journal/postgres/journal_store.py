@@ -52,6 +52,7 @@ class PostgresJournal(JournalStore):
             outcomes = await self._append_whole(link, batch)
             return await self._append_judged(link, batch) if outcomes is None else outcomes
         except BaseException as error:
+            self._appending.failed(error)
             # Cancelled, or the answer lost: the statement may still run, so nobody may use this session again.
             if not isinstance(error, JournalError):
                 link.terminate()

@@ -15,6 +15,7 @@ from journal.errors import SchemaMismatch
 from journal.postgres.address import Address
 from journal.postgres.failures import DRIVER_ERRORS
 from journal.postgres.options import PostgresOptions
+from journal.postgres.statements import statement
 
 _log = logging.getLogger(__name__)
 
@@ -33,16 +34,22 @@ SELECT pg_postmaster_start_time() AS server_started, current_setting('server_ver
 class Link:
     """A connection with the statements prepared on it. One user at a time.
 
-    `server_started` is when the server's main process began: another value is another server, or a restarted one.
+    Args:
+        connection: asyncpg's.
+        greeting: what the server said of itself.
+        options: which it was opened with.
+
+    Attributes:
+        server_started: when the server's main process began: another value is another server, or a restarted one.
     """
 
-    __slots__ = ("_keeps_statements", "_statements", "connection", "greeting", "server_started")
+    __slots__ = ("_options", "_statements", "connection", "greeting", "server_started")
 
-    def __init__(self, connection: Any, greeting: Any, *, keeps_statements: bool) -> None:
+    def __init__(self, connection: Any, greeting: Any, options: PostgresOptions) -> None:
         self.connection = connection
         self.greeting = greeting
         self.server_started: datetime = greeting["server_started"]
-        self._keeps_statements = keeps_statements
+        self._options = options
         self._statements: dict[str, Fetch] = {}
 
     @property
@@ -54,7 +61,7 @@ class Link:
         """The statement `sql`, to be called with its arguments; prepared on the server the first time."""
         fetch = self._statements.get(sql)
         if fetch is None:
-            if self._keeps_statements:
+            if self._options.statement_cache_size:
                 fetch = (await self.connection.prepare(sql)).fetch
             else:
                 fetch = partial(self.connection.fetch, sql)
@@ -64,6 +71,20 @@ class Link:
     async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """Run one of our statements and return its rows."""
         return await (await self.prepared(sql))(*arguments)
+
+    async def end_silent_sessions(self) -> None:
+        """End sessions whose clients stopped in the middle of an exchange longer ago than a transaction may be idle.
+
+        A lock was not given in time, and they may be who keeps it: a program that was paused, on a server that waits
+        for the rest of what it had begun to say. What they had open is rolled back.
+        """
+        try:
+            sql = statement("end_silent_sessions", "")
+            for _ in await self.fetch(sql, self._options.idle_transaction_timeout):
+                _log.warning("a session that was silent in the middle of an exchange is ended: it may keep locks")
+        except DRIVER_ERRORS as error:
+            _log.warning("silent sessions cannot be looked for: %s", error)
+            self.terminate()
 
     async def roll_back(self) -> None:
         """End the open transaction, if any, undone. Where that fails the connection is closed, which does the same."""
@@ -103,7 +124,7 @@ async def dial(address: Address, options: PostgresOptions, settings: dict[str, s
     except BaseException:
         connection.terminate()
         raise
-    return Link(connection, greeting, keeps_statements=options.statement_cache_size > 0)
+    return Link(connection, greeting, options)
 
 
 async def _end_abandoned_statements(connection: Any) -> None:

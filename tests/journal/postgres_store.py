@@ -65,11 +65,30 @@ async def waiting_for_a_lock(connection: Any) -> int:
     return await eventually(look, what="a session of ours waits for a lock") or 0
 
 
+async def stopped_in_exchange(connection: Any) -> None:
+    """Wait until a session waits for the rest of what its client has to say."""
+
+    async def one_does() -> bool:
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'ClientRead' "
+            "AND datname = current_database()"
+        )
+        return bool(found)
+
+    await eventually(one_does, what="a client has stopped in the middle of an exchange")
+
+
+def prepares(question: bytes) -> bool:
+    """Whether the client has asked the server to prepare a statement, and to answer before it goes on with it."""
+    return question.endswith(b"H\0\0\0\4")
+
+
 class Cable:
     """A way to the server on which a test can cut connections and hold back answers.
 
     `swallow` is asked for each answer: True cuts the connection instead of delivering it. While `deliver` is not set,
-    answers wait.
+    answers wait. `stop_after` is asked for each question that was passed on: True, and nothing more comes from that
+    client, as if it had been stopped there.
     """
 
     def __init__(self, url: str) -> None:
@@ -79,6 +98,7 @@ class Cable:
         self.deliver = asyncio.Event()
         self.deliver.set()
         self.swallow: Callable[[bytes], bool] = lambda answer: False
+        self.stop_after: Callable[[bytes], bool] = lambda question: False
 
     async def __aenter__(self) -> Cable:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -128,4 +148,6 @@ class Cable:
                         break
                 writer.write(data)
                 await writer.drain()
+                if not answers and self.stop_after(data):
+                    await asyncio.Event().wait()
         writer.transport.abort()

@@ -11,7 +11,16 @@ import pytest
 from journal.errors import Conflict, Fenced, JournalError, Unavailable
 from journal.records import Append, Appended, Snapshot
 from tests.conformance.samples import append, appending, log, written
-from tests.journal.postgres_store import SHARDS, opened, opened_store, session, waiting_for_a_lock
+from tests.journal.postgres_store import (
+    SHARDS,
+    Cable,
+    opened,
+    opened_store,
+    prepares,
+    session,
+    stopped_in_exchange,
+    waiting_for_a_lock,
+)
 from tests.waiting import eventually
 
 BATCHES = {
@@ -174,6 +183,48 @@ async def test_a_client_that_stops_in_the_middle_gives_the_shard_free(postgres_u
 
         with pytest.raises(Unavailable):
             await pause()
+        assert [type(outcome) for outcome in await append(store, appending("a", 1))] == [Fenced]
+
+
+@pytest.mark.parametrize("taken", ["by a claim", "in a block"])
+async def test_a_client_that_stops_while_a_statement_is_prepared_gives_its_locks_free(
+    postgres_url: str, taken: str
+) -> None:
+    """The server is in the middle of an exchange then, so its limit for idle transactions does not count."""
+    async with (
+        Cable(postgres_url) as cable,
+        opened(cable.url) as database,
+        opened(postgres_url, lock_timeout=0.2, idle_transaction_timeout=0.3) as other,
+    ):
+        store = await database.journal("booking", SHARDS)
+        await store.claim(0, 1)
+        rival = await other.journal("booking", SHARDS)
+
+        async def stop() -> None:
+            async with database.transaction() as transaction:
+                await transaction.execute("SELECT * FROM booking_shard WHERE shard = 0 FOR UPDATE")
+                cable.stop_after = prepares
+                await transaction.fetch("SELECT 1 + $1::int", 1)
+
+        async def is_taken() -> bool:
+            try:
+                if taken == "by a claim":
+                    assert (await rival.claim(0, 2)).epoch == 2
+                else:
+                    async with other.transaction() as transaction:
+                        await transaction.execute("UPDATE booking_shard SET epoch = 2 WHERE shard = 0")
+            except Unavailable as error:
+                assert "lock timeout" in str(error)  # noqa: PT017 - whatever else it may be is not to be waited for
+                return False
+            return True
+
+        stopped = asyncio.ensure_future(stop())
+        async with session(postgres_url) as observer:
+            await stopped_in_exchange(observer)
+        await eventually(is_taken, within=10)
+        with pytest.raises(Unavailable):
+            await stopped
+        cable.stop_after = lambda question: False
         assert [type(outcome) for outcome in await append(store, appending("a", 1))] == [Fenced]
 
 

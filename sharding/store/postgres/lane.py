@@ -11,10 +11,12 @@ import asyncpg
 
 from sharding.store.errors import ClusterStoreError, StoreOutcomeUnknown, StoreUnavailable
 from sharding.store.postgres.address import Address
+from sharding.store.scripts import statements
 
 T = TypeVar("T")
 
 MOST_WAITING: Final = 1_000
+PACKAGE: Final = "sharding.store.postgres"
 
 # What asyncpg raises about the database or the way to it. OSError includes TimeoutError.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -28,6 +30,9 @@ _SESSION_OVER = (
     asyncpg.InternalClientError,
     OSError,
 )
+
+# A statement waited too long, for a lock most likely. Which of the two limits is met first is chance.
+_HELD_UP = (asyncpg.QueryCanceledError, TimeoutError)
 
 # Settings live as long as the transaction: behind a pooler the next one runs in another session. The statements of one
 # transaction are sent one by one, so a client that stops in between must not keep its locks: the server ends it.
@@ -61,6 +66,7 @@ class Lane:
         self._waiting = 0
         self._idle: list[Any] = []
         self._closed = False
+        self._held_up = False
 
     async def transaction(self, kind: str, work: Callable[[Any], Awaitable[T]], *, limit: float | None = None) -> T:
         """Run `work` on a connection in a transaction and commit it; undo it when `work` raises or is cancelled.
@@ -84,6 +90,7 @@ class Lane:
                 finally:
                     self._free.release()
         except DRIVER_ERRORS as error:
+            self._held_up = self._held_up or isinstance(error, _HELD_UP)
             if isinstance(error, _SESSION_OVER):
                 self._drop_idle()  # what broke one has most likely broken them all, and each would cost a call
             raise self._meaning(call, error) from error
@@ -137,6 +144,9 @@ class Lane:
             fresh = not self._idle
             connection = await self._dial() if fresh else self._idle.pop()
             try:
+                if self._held_up:
+                    await connection.execute(statements(PACKAGE)["end_silent"], self._limit)
+                    self._held_up = False
                 await connection.execute(begin)
             except DRIVER_ERRORS as error:
                 connection.terminate()

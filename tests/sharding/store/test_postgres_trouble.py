@@ -18,7 +18,7 @@ from sharding.store.postgres import PostgresClusterStore
 from sharding.store.postgres.lane import CHANGE
 from sharding.store.records import Deployment, Seat
 from tests.conformance.clusters import waiting_for_locks
-from tests.journal.postgres_store import Cable, session
+from tests.journal.postgres_store import Cable, prepares, session, stopped_in_exchange
 from tests.postgres_server import PostgresServer
 from tests.sharding.store.test_postgres_store import opened
 from tests.waiting import eventually
@@ -94,6 +94,33 @@ async def test_a_client_that_stops_in_a_transaction_loses_its_locks(postgres_url
         with pytest.raises(StoreUnavailable):
             await call
         cable.deliver.set()
+
+
+async def test_a_client_that_stops_while_a_statement_is_prepared_loses_its_locks(postgres_url: str) -> None:
+    """The server is in the middle of an exchange then, and its limit for idle transactions does not count."""
+    async with Cable(postgres_url) as cable, opened(cable.url) as stopped, opened(postgres_url, limit=0.5) as other:
+        await stopped.join(SEAT, 10)
+
+        async def lock_and_stop(connection: Any) -> None:
+            await connection.execute("SELECT FROM aecorpy_cluster_term FOR UPDATE")
+            cable.stop_after = prepares
+            await connection.fetch("SELECT 1 + $1::int", 1)
+
+        call = asyncio.ensure_future(stopped._others.transaction(CHANGE, lock_and_stop, limit=20))
+        async with session(postgres_url) as observer:
+            await stopped_in_exchange(observer)
+        with pytest.raises(StoreUnavailable):
+            await other.take_term(1, 0)
+
+        async def is_taken() -> bool:
+            try:
+                return await other.take_term(1, 0) == 1
+            except StoreUnavailable:
+                return False
+
+        await eventually(is_taken, within=10)
+        with pytest.raises(StoreUnavailable):
+            await call
 
 
 async def test_more_calls_than_connections_take_turns(postgres_url: str) -> None:
