@@ -242,10 +242,14 @@ class _Builder:
 async def _until_one_ends(parts: Sequence[Coroutine[Any, Any, None]], name: str) -> None:
     """Run all; when one ends, end the others, and raise what it failed with."""
     tasks = [task_named(part, name) for part in parts]
+    ended: set[asyncio.Task[None]] = set()
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        given_up = any(task.cancelled() for task in ended)
         await end_all(tasks)
         failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
     for failure in failures:
         raise failure
+    if given_up:
+        raise AecorError(f"{name}: what it runs raised CancelledError by itself, though nobody cancelled it")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aecorpy import ClusterNode, Patience, Retry
+from aecorpy.projection.contract import Step
 from journal.contract import Database
 from journal.tagging import EventTag
 from tests.aecorpy.samples import Counter
@@ -51,6 +52,33 @@ async def test_it_runs_beside_each_process_and_again_when_it_fails(node: Cluster
     await handle.caught_up()
     await handle.shutdown()
     assert view.running == []
+
+
+class GivingUp(Totals):
+    """A view that cancels itself a few times, as a library does whose own task was cancelled."""
+
+    left = 2
+
+    async def handle(self, database: Database, step: Step[Any]) -> None:
+        if self.left:
+            self.left -= 1
+            raise asyncio.CancelledError
+        await super().handle(database, step)
+
+
+async def test_who_cancels_itself_has_failed_and_runs_again_after_a_pause(node: ClusterNode) -> None:
+    counters, view = await node.deploy(Counter), GivingUp()
+    handle = await node.distribute("GivingUp", view, processes=1, patience=PROMPT)
+    await counters("a").add(1)
+    await handle.caught_up()
+    assert view.left == 0
+
+    async def is_told() -> bool:
+        (process,) = (await handle.status()).processes
+        said = process.said
+        return said is not None and said.restarts == 2 and "raised CancelledError by itself" in str(said.error)
+
+    await eventually(is_told)
 
 
 async def _restarted(handle: Any) -> bool:
