@@ -7,7 +7,13 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 ALONE = "real processes"  # they wait in real time: two at once would take it from each other
-REAL_PROCESSES = ("tests/cluster/", "tests/demo/", "tests/cli/")
+REAL_PROCESSES = (
+    "tests/cluster/",
+    "tests/cli/test_cluster_page",
+    "tests/cli/test_run_command",
+    "tests/demo/test_demo_main",
+    "tests/demo/test_permits",
+)
 LONG = ("tests/simulation/",)
 
 

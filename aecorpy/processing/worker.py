@@ -227,8 +227,11 @@ class Worker(AsyncActor):
     def _note(self, error: BaseException) -> None:
         self._error = text_of(error)
         context = self._task.context
-        _log.error("process %s (%s %d) failed: %s", context.name, context.deployment, context.number, self._error,
-                   exc_info=error)  # fmt: skip
+        place = f"{context.name} ({context.deployment} {context.number})"
+        if isinstance(error, Unavailable | OutcomeUnknown):  # it says itself what is away, and where
+            _log.warning("process %s has ended, and is started again: %s", place, error)
+        else:
+            _log.error("process %s failed: %s", place, self._error, exc_info=error)
 
     def _fence(self, error: Fenced) -> None:
         context = self._task.context

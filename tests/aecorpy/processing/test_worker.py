@@ -74,6 +74,27 @@ async def test_a_process_that_ends_at_once_is_run_again_with_growing_pauses() ->
 
 
 @virtually
+async def test_a_store_that_is_away_is_said_in_a_line_and_a_failure_with_where_it_came_from(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors: list[Exception] = [Unavailable("nothing listens there"), ValueError("no luck")]
+
+    async def body() -> None:
+        if errors:
+            raise errors.pop(0)
+        await asyncio.get_running_loop().create_future()
+
+    desk = Desk(process(body))
+    await until(lambda: desk.reports and desk.reports[-1].state.restarts == 2)
+    away, failed = [one for one in caplog.records if one.name == "aecorpy.processing.worker"]
+    assert (away.levelname, away.exc_info) == ("WARNING", None)
+    assert away.getMessage().endswith("(jobs 0) has ended, and is started again: nothing listens there")
+    assert failed.levelname == "ERROR"
+    assert failed.exc_info is not None
+    await desk.close()
+
+
+@virtually
 async def test_after_a_stable_minute_the_pauses_begin_anew() -> None:
     began: list[float] = []
 
