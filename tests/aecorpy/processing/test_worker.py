@@ -77,6 +77,7 @@ async def test_a_process_that_ends_at_once_is_run_again_with_growing_pauses() ->
 async def test_a_store_that_is_away_is_said_in_a_line_and_a_failure_with_where_it_came_from(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.clear()  # played in several orders
     errors: list[Exception] = [Unavailable("nothing listens there"), ValueError("no luck")]
 
     async def body() -> None:
