@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from tests.checker.answers import answers, calm
 from tests.checker.balance import balance
 from tests.checker.healing import healing
-from tests.checker.history import History, Violation
+from tests.checker.history import WAKING_SECONDS, History, Violation
 from tests.checker.instances import instances
 from tests.checker.linear import linear
 from tests.checker.once import once
@@ -42,8 +42,8 @@ CHECKS: Final = (
 )
 
 
-def check(records: Iterable[Record]) -> list[Violation]:
-    """What a history breaks, the earliest first."""
-    history = History(records)
+def check(records: Iterable[Record], *, waking: float = WAKING_SECONDS) -> list[Violation]:
+    """What a history breaks, the earliest first; `waking` as for `History`."""
+    history = History(records, waking)
     found = [violation for one in CHECKS for violation in one.find(history)]
     return sorted(found, key=lambda violation: violation.record.at)

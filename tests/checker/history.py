@@ -23,6 +23,7 @@ PROMISES: Final = (
     "balanced",
     "unknown-is-said",
 )
+WAKING_SECONDS: Final = 0.1
 INVARIANTS: Final = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9")
 
 
@@ -47,9 +48,15 @@ class Violation:
 
 
 class History:
-    """Records in the order of their times; those of one time stay as they came."""
+    """Records in the order of their times; those of one time stay as they came.
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    Args:
+        records: what happened.
+        waking: seconds in which a node that stood still has to stop what it runs.
+    """
+
+    def __init__(self, records: Iterable[Record], waking: float = WAKING_SECONDS) -> None:
+        self.waking = waking
         self.records: list[Record] = sorted(records, key=lambda record: record.at)
         self._kinds: dict[type, list[Any]] = defaultdict(list)
         for record in self.records:

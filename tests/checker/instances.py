@@ -23,7 +23,6 @@ from tests.checker.records import (
 
 Instance: TypeAlias = tuple[str, str, int, str, int]
 
-WAKING_SECONDS: Final = 0.1  # in which a node that stood still has to stop what it runs
 LEASED_KINDS: Final = ("shard", "process")
 
 
@@ -84,7 +83,7 @@ def _leases(history: History) -> Iterator[Violation]:
                     running[started.node].append((since, until, started))
     for node, times in ends.items():
         for end in times:
-            limit = _awake(pauses[node], end)
+            limit = _awake(pauses[node], end, history.waking)
             for since, until, started in running[node]:
                 if since < end and until > limit:
                     what = f"the lease of {node} ended at {end:.3f}, and it runs until {until:.3f}"
@@ -119,9 +118,9 @@ def _pauses(history: History) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _awake(pauses: list[tuple[float, float]], end: float) -> float:
+def _awake(pauses: list[tuple[float, float]], end: float, waking: float) -> float:
     """By when a node has to have stopped what it runs: at the end of its lease, or a moment after it wakes."""
-    return next((until + WAKING_SECONDS for since, until in pauses if since <= end <= until), end)
+    return next((until + waking for since, until in pauses if since <= end <= until + waking), end)
 
 
 def _effects(history: History) -> Iterator[Violation]:

@@ -14,6 +14,7 @@ from tests.checker.records import Started, Stopped
 from tests.cluster.program import die_with_parent
 from tests.faults.bells import Ringing
 from tests.faults.concerts import LINES, PROCESSES, STEPS, BookingSteps, Concert, ConcertLines
+from tests.faults.leases import record_leases
 from tests.faults.setting import BOOKING, CLUSTER, PERMITS, Setting, given, now
 
 ENTITIES: dict[str, type] = {BOOKING: Concert, PERMITS: PermitApplication}
@@ -28,7 +29,9 @@ def node(name: str) -> ClusterNode:
     Concert.by = setting.life
     if setting.mutant:
         _mutate(setting.mutant)
-    return Hosting(setting, Recorder(setting.file("history"))).new_node(name)
+    record = Recorder(setting.file("history"))
+    record_leases(record, setting.life)
+    return Hosting(setting, record).new_node(name)
 
 
 def _mutate(name: str) -> None:

@@ -22,7 +22,7 @@ from tests.checker.records import Effect, Healed, Record, Settled, Started, Told
 from tests.faults import ending
 from tests.faults.bells import BELLS, create_strokes
 from tests.faults.concerts import LINES, STEPS, Concert
-from tests.faults.findings import overlaps, surprises
+from tests.faults.findings import WAKING, overlaps, surprises
 from tests.faults.network import Network
 from tests.faults.plan import ALWAYS, MEAN_GAP, Kind, plan
 from tests.faults.processes import Machine
@@ -273,7 +273,7 @@ async def check_all(site: Site, wish: Wish, database: Database, outcome: Outcome
         _keep(wish.folder / f"{load}.end", records)
         calls = list(read(*sorted(wish.folder.glob(f"*.{load}"))))
         outcome.told[load] = Counter(one.outcome for one in calls if isinstance(one, Told))
-        found = await asyncio.to_thread(check, [*common, *processes, *calls, *records])
+        found = await asyncio.to_thread(check, [*common, *processes, *calls, *records], waking=WAKING)
         outcome.violations += [str(one) for one in found] + surprises(calls)
     if PERMITS in wish.loads:
         assert wish.log is not None, "a load of it needs it"
