@@ -27,6 +27,13 @@ MUTANTS: Final = (
         50,
         kinds=(store_loses, store_slow),
     ),
+    Mutant(
+        "what is queued behind a failed append is sent",
+        "durable",
+        journal_faults.sent_behind_a_failure,
+        50,
+        kinds=(store_slow,),
+    ),
     Mutant("unknown outcome sent again", "durable", journal_faults.unknown_sent_again, 50),
     Mutant("unknown outcome told as no", "unknown-is-said", journal_faults.unknown_told_as_no, 50),
     Mutant("entity not reloaded after unknown", "durable", journal_faults.not_reloaded, 50),

@@ -9,7 +9,7 @@ import pytest
 from tests.checker import records
 from tests.checker.records import ANSWERED
 from tests.simulation.cluster_scenarios import faulty, moving
-from tests.simulation.faults import cuts, slow_paths
+from tests.simulation.faults import cuts, slow_paths, store_slow
 from tests.simulation.ready import Order
 
 
@@ -49,3 +49,4 @@ def test_a_node_that_joins_anew_is_not_taken_for_dead_by_who_hears_of_it_first()
 
 def test_an_append_queued_behind_a_failed_one_does_not_follow_one_that_came_late() -> None:
     assert not faulty(20_094)[1]
+    assert not faulty(1_017, kinds=(store_slow,))[1]  # does without the rule what 20,094 did when it was found
