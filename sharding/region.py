@@ -10,8 +10,8 @@ For each shard:
 
 FLUSHING: what this node sent to the former owner may still be on its way from there to the new one; a `Flush` follows
 it, and until that has returned new messages wait. So no command overtakes an earlier one of the same sender. When it
-does not return in time they go nevertheless, and who still waits for an answer to what went before is told that none
-comes: it may be carried out behind them.
+does not return in time, or none can be sent, they go nevertheless, and who still waits for an answer to what went
+before is told that none comes: it may be carried out behind them.
 
 While a shard is UNKNOWN, FLUSHING or DRAINING its messages wait in a `Buffer`; they never pass through this actor.
 """
@@ -44,6 +44,7 @@ from sharding.routes import Buffer, Home, RemoteShard, Routes
 from sharding.shard import Shard
 
 FLUSH_SECONDS = 2.0
+LAST_FLUSH_SECONDS = 0.3  # of a member that is lost: it may have sent the `Flush` on before
 REMIND_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -223,7 +224,8 @@ class Region(AsyncActor):
         except Unreachable:
             return False
         local = routes.local.get(shard)
-        routes.buffer(shard).marker = self._last_marker
+        waiting = routes.buffer(shard)
+        waiting.marker, waiting.unsure = self._last_marker, False
         if local is not None:
             routes.local[shard] = local
         self._flushing[self._last_marker] = (shard, former)
@@ -233,10 +235,10 @@ class Region(AsyncActor):
     def _on_late(self, marker: int) -> None:
         """What went to the former owner may be anywhere, and come to the new one after what has to wait no longer."""
         if marker in self._flushing:
-            shard, former = self._flushing[marker]
-            self._routes.give_up(
-                shard, f"member {former} had it, and has not sent it on to the shard's new owner in time"
-            )
+            shard, _ = self._flushing[marker]
+            route = self._routes.addresses[shard]
+            if isinstance(route, Buffer) and route.marker == marker:
+                route.unsure = True
             self._on_flushed(marker)
 
     def _on_flushed(self, marker: int) -> None:
@@ -356,10 +358,10 @@ class Region(AsyncActor):
         parts.done()
 
     def _on_peer(self, change: PeerChanged) -> None:
-        if change.what != THERE:  # the `Flush` is lost with the connection, and what it followed is put back or lost
-            for marker, (_, former) in list(self._flushing.items()):
+        if change.what != THERE:  # the `Flush` is lost with the connection, or sent on already
+            for marker, (_, former) in self._flushing.items():
                 if former == change.incarnation:
-                    self._on_flushed(marker)
+                    self.wakeupAfter(LAST_FLUSH_SECONDS, marker)
         for shard, home in enumerate(self._routes.homes):
             if home.owner == change.incarnation and shard not in self._shards:
                 self._settle(shard)

@@ -46,15 +46,17 @@ class Buffer(Address):
     Attributes:
         items: what waits, in order: a caller's envelope with its sender, or what another node sent.
         marker: the `Flush` under way that has to return first, or 0.
+        unsure: what was sent before may be anywhere, and no `Flush` follows it.
     """
 
-    __slots__ = ("_routes", "_shard", "items", "marker")
+    __slots__ = ("_routes", "_shard", "items", "marker", "unsure")
 
-    def __init__(self, routes: Routes, shard: int) -> None:
+    def __init__(self, routes: Routes, shard: int, unsure: bool) -> None:
         self._routes = routes
         self._shard = shard
         self.items: deque[tuple[Envelope, Address] | Foreign] = deque()
         self.marker = 0
+        self.unsure = unsure
 
     @property
     def home(self) -> Engine:
@@ -135,11 +137,12 @@ class Routes:
         self.post = post
         self._asks = asks
         self.homes = [Home(0, 0)] * shard_count
-        self.addresses: list[Address] = [Buffer(self, shard) for shard in range(shard_count)]
+        self.addresses: list[Address] = [Buffer(self, shard, unsure=False) for shard in range(shard_count)]
         self.local: dict[int, Address] = {}
         self.occupied = 0
         self._vacated: list[asyncio.Future[None]] = []
         self._ahead: dict[int, deque[Foreign]] = {}
+        self._asked: dict[asyncio.Future[Any], Request] = {}  # of shards here, by others
 
     # --- from callers on this node
 
@@ -230,9 +233,11 @@ class Routes:
             self.engine.tell(address, envelope)
             return
         answer = self.engine.ask(address, envelope)
+        self._asked[answer] = foreign
         answer.add_done_callback(partial(self._answer, foreign, envelope.message))
 
     def _answer(self, request: Request, asked: Any, answer: asyncio.Future[Any]) -> None:
+        self._asked.pop(answer, None)
         if answer.cancelled():
             return
         error = answer.exception()
@@ -273,13 +278,18 @@ class Routes:
         """Let messages for the shard wait from now on."""
         route = self.addresses[shard]
         if not isinstance(route, Buffer):
-            route = self.addresses[shard] = Buffer(self, shard)
+            route = self.addresses[shard] = Buffer(self, shard, unsure=_was_used(route))
         self.local.pop(shard, None)
         return route
 
     def open(self, shard: int, address: Address) -> None:
-        """Send what waits for the shard, and all that comes, to `address`."""
+        """Send what waits for the shard, and all that comes, to `address`.
+
+        If what was sent before may come there behind it, who waits for an answer to that is told that none comes.
+        """
         route = self.addresses[shard]
+        if route.unsure if isinstance(route, Buffer) else _was_used(route):
+            self.give_up(shard, "what was sent to its former owner may be carried out behind what is sent from now on")
         self.addresses[shard] = address
         if not isinstance(address, RemoteShard):
             self.local[shard] = address
@@ -316,9 +326,16 @@ class Routes:
 
     def give_back(self, shard: int, unstarted: list[tuple[Envelope, Any]]) -> None:
         """Put what the shard's actor did not start in front of what waits."""
-        for envelope, _ in unstarted:
+        self.buffer(shard).items.extendleft([self._as_it_came(*one) for one in reversed(unstarted)])
+
+    def _as_it_came(self, envelope: Envelope, sender: Any) -> tuple[Envelope, Address] | Request:
+        """What another node asked is sent on as it came, and answered there: this node may be gone by then."""
+        request = self._asked.pop(sender.future, None) if isinstance(sender, ReplyAddress) else None
+        if request is None:
             envelope.waiting = True
-        self.buffer(shard).items.extendleft(reversed(unstarted))
+            return envelope, sender
+        sender.future.cancel()
+        return request
 
     @property
     def waiting(self) -> int:
@@ -332,7 +349,7 @@ class Routes:
         del self.homes[shard_count:], self.addresses[shard_count:]
         for shard in range(len(self.homes), shard_count):
             self.homes.append(Home(0, 0))
-            self.addresses.append(Buffer(self, shard))
+            self.addresses.append(Buffer(self, shard, unsure=False))
 
     def refuse_waiting(self, why: str, first: int = 0) -> None:
         """Tell who sent what still waits that nothing happened; this node will not send it on any more.
@@ -358,7 +375,8 @@ class Routes:
         """This node is no member any more: let everything wait until the homes are known anew."""
         for shard, home in enumerate(self.homes):
             self.homes[shard] = Home(0, home.epoch)
-            self.buffer(shard).marker = 0
+            waiting = self.buffer(shard)
+            waiting.unsure, waiting.marker = waiting.unsure or bool(waiting.marker), 0
 
     def occupy(self, change: int) -> None:
         """A shard came to live here (1), or is stopped (-1)."""
@@ -381,3 +399,8 @@ class Routes:
         for shard, route in enumerate(self.addresses):
             if isinstance(route, RemoteShard) and route.owner == owner:
                 self.buffer(shard)
+
+
+def _was_used(route: Address) -> bool:
+    """Whether something was sent to another member by that route."""
+    return isinstance(route, RemoteShard) and route.used

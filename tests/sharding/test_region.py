@@ -26,6 +26,7 @@ from sharding.protocol import (
     HandedOff,
     HandOff,
     Homes,
+    Moved,
     Register,
     Reply,
     Request,
@@ -140,6 +141,24 @@ async def test_what_the_shard_did_not_begin_goes_in_front_of_what_came_later(rig
     assert texts(rig.post.take(Request)) == [(X, "1"), (X, "2"), (X, "3")]
     for ask in asks:
         ask.cancel()
+
+
+async def test_what_others_asked_and_the_shard_did_not_begin_is_sent_on_as_it_came(rig: Rig) -> None:
+    """So its answer goes to who asked; by way of this node it would be lost when this node leaves."""
+    rig.host.gate.clear()
+    await rig.homes((0, ME, 1))
+    own = rig.ask("1")
+    foreign = request("2", origin=X, ask=7)
+    rig.routes.take(foreign)
+    await turns()
+    await rig.tell(HandOff(1, "t", (0,)))
+    await rig.homes((0, Y, 2))
+    sent = rig.post.take(Request)
+    assert texts(sent) == [(Y, "1"), (Y, "2")]
+    assert sent[1][1] == foreign._replace(hops=1, epoch=2)
+    assert rig.post.take(Moved) == [(X, Moved(foreign.ask, "t", 0, Y, 2))]
+    assert len(rig.asks) == 1
+    own.cancel()
 
 
 async def test_a_shard_that_was_given_up_is_not_taken_again_by_old_news(quick_reminders: None, rig: Rig) -> None:
@@ -340,15 +359,55 @@ async def test_what_comes_by_way_of_the_former_owner_is_in_front_of_what_waits_h
 
 
 @pytest.mark.parametrize("what", [LOST, GONE])
-async def test_a_flush_ends_with_its_connection(rig: Rig, what: int) -> None:
+async def test_a_flush_that_was_sent_on_before_its_connection_ended_is_heard_of(rig: Rig, what: int) -> None:
     await rig.homes((0, X, 1))
-    rig.ask("1").cancel()
+    former = rig.ask("1")
+    ((_, sent),) = rig.post.take(Request)
+    await rig.homes((0, Y, 2))
+    ((_, flush),) = rig.post.take(Flush)
+    rig.send("2")
+    await rig.tell(PeerChanged(Y, what))
+    await rig.tell(PeerChanged(X, what))
+    assert rig.post.take(Request) == []
+    await rig.tell(Flushed("t", flush.marker))
+    assert texts(rig.post.take(Request)) == [(Y, "2")]
+    rig.asks.answered(sent.ask, b"one")
+    assert await answers(former) == ["one"]
+
+
+@pytest.mark.parametrize("what", [LOST, GONE])
+async def test_who_may_be_overtaken_because_a_flush_is_lost_is_told_that_no_answer_comes(
+    rig: Rig, what: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regions, "LAST_FLUSH_SECONDS", 0.01)
+    await rig.homes((0, X, 1))
+    overtaken = rig.ask("1")
     await rig.homes((0, Y, 2))
     rig.send("2")
     rig.post.take(Request)
-    await rig.tell(PeerChanged(Y, what))
-    assert rig.post.take(Request) == []
     await rig.tell(PeerChanged(X, what))
+    with pytest.raises(DiedUnanswered, match="t shard 0: what was sent to its former owner may"):
+        await overtaken
+    assert texts(rig.post.take(Request)) == [(Y, "2")]
+
+
+@pytest.mark.parametrize("dead", [False, True])
+async def test_who_may_be_overtaken_because_nothing_can_be_flushed_is_told_that_no_answer_comes(
+    rig: Rig, dead: bool
+) -> None:
+    await rig.homes((0, X, 1))
+    overtaken = rig.ask("1")
+    rig.post.take(Request)
+    rig.post.unreachable.add(X)
+    if dead:
+        rig.routes.suspend(X)
+        rig.send("2")
+        assert not overtaken.done(), "the answer may be on its way"
+    await rig.homes((0, Y, 2))
+    with pytest.raises(DiedUnanswered, match="t shard 0: what was sent to its former owner may"):
+        await overtaken
+    if not dead:
+        rig.send("2")
     assert texts(rig.post.take(Request)) == [(Y, "2")]
 
 
@@ -370,7 +429,7 @@ async def test_who_may_have_been_overtaken_because_a_flush_was_late_is_told_that
     ((_, first), _) = rig.post.take(Request)
     await rig.homes((0, Y, 2))
     later = rig.ask("2")
-    with pytest.raises(DiedUnanswered, match="t shard 0: member 2 had it"):
+    with pytest.raises(DiedUnanswered, match="t shard 0: what was sent to its former owner may"):
         await overtaken
     ((to, second),) = rig.post.take(Request)
     assert to == Y
