@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Final, TypeAlias
 
@@ -73,7 +73,7 @@ def _instance(record: Started | Stopped) -> Instance:
 def _leases(history: History) -> Iterator[Violation]:
     """Each node's lease ends when no renewal came before that; then nothing may run there that began before."""
     ends = _lease_ends(history)
-    pauses = _pauses(history)
+    pauses = pauses_of(history)
     running: dict[str, list[tuple[float, float, Started]]] = defaultdict(list)
     intervals = spans(history)
     for started in history.of(Started):
@@ -83,9 +83,8 @@ def _leases(history: History) -> Iterator[Violation]:
                     running[started.node].append((since, until, started))
     for node, times in ends.items():
         for end in times:
-            limit = _awake(pauses[node], end, history.waking)
             for since, until, started in running[node]:
-                if since < end and until > limit:
+                if since < end < until and not just_woke(pauses[node], end, until, history.waking):
                     what = f"the lease of {node} ended at {end:.3f}, and it runs until {until:.3f}"
                     yield Violation("one-instance", "I7", what, started)
 
@@ -104,7 +103,7 @@ def _lease_ends(history: History) -> dict[str, list[float]]:
     return ends
 
 
-def _pauses(history: History) -> dict[str, list[tuple[float, float]]]:
+def pauses_of(history: History) -> dict[str, list[tuple[float, float]]]:
     """From when to when each node stood still."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     since: dict[str, float] = {}
@@ -118,9 +117,13 @@ def _pauses(history: History) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _awake(pauses: list[tuple[float, float]], end: float, waking: float) -> float:
-    """By when a node has to have stopped what it runs: at the end of its lease, or a moment after it wakes."""
-    return next((until + waking for since, until in pauses if since <= end <= until + waking), end)
+def just_woke(pauses: Sequence[tuple[float, float]], since: float, until: float, waking: float) -> bool:
+    """Whether a node that stood still at `since`, or shortly before, was then awake for at most `waking` s."""
+    began = max((begin for begin, end in pauses if begin <= since <= end + waking), default=None)
+    if began is None:
+        return False
+    asleep = sum(max(0.0, min(end, until) - begin) for begin, end in pauses if began <= begin < until)
+    return until - began - asleep <= waking
 
 
 def _effects(history: History) -> Iterator[Violation]:

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from tests.checker.history import History
-from tests.checker.instances import spans
-from tests.checker.records import REFUSED, UNKNOWN, Paused, Record, Resumed, Told
+from tests.checker.instances import just_woke, pauses_of, spans
+from tests.checker.records import REFUSED, UNKNOWN, Record, Told
 
 TO_BE_EXPECTED: Final = (
     "Unavailable", "Overloaded", "NodeStopping", "ShardMoved", "OutcomeUnknown", "DeadlinePassed",
@@ -40,16 +40,13 @@ def overlaps(records: Sequence[Record], name: str) -> Iterator[str]:
         for since, until in some
     ]
     found.sort()
+    pauses = pauses_of(history)
     for (number, _, until, node, epoch), (other, since, _, successor, newer) in pairwise(found):
-        if number == other and since < until and node != successor and not _was_asleep(history, node, since, until):
+        if (
+            number == other
+            and since < until
+            and node != successor
+            and not just_woke(pauses[node], since, until, WAKING)
+        ):
             before = f"{node} ran it under epoch {epoch} until {until:.3f}"
             yield f"one-instance: {name} {number}: {before}, {successor} from {since:.3f} under {newer}"
-
-
-def _was_asleep(history: History, node: str, since: float, until: float) -> bool:
-    """Whether the node stood still when the other began, and stopped it soon after it woke."""
-    pauses = [one.at for one in history.of(Paused) if one.node == node]
-    wakings = [one.at for one in history.of(Resumed) if one.node == node]
-    return any(
-        paused <= since and until <= next((at for at in wakings if at >= paused), until) + WAKING for paused in pauses
-    )

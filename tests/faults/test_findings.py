@@ -45,6 +45,10 @@ def test_two_at_a_time_are_found() -> None:
         pytest.param([started(1.0, "a.1", 1), stopped(4.0, "a.1", 1), started(5.0, "b.1", 2)], id="in turn"),
         pytest.param([started(1.0, "a.1", 1), Crashed(4.0, "a.1"), started(5.0, "b.1", 2)], id="the first is dead"),
         pytest.param([*OVERLAP, Paused(2.0, "a.1"), Resumed(5.9, "a.1")], id="the first was frozen"),
+        pytest.param(
+            [*OVERLAP, Paused(2.0, "a.1"), Resumed(5.1, "a.1"), Paused(5.2, "a.1"), Resumed(5.9, "a.1")],
+            id="the first was frozen, and again at once",
+        ),
         pytest.param([started(1.0, "a.1", 1, "chimes"), started(5.0, "b.1", 2, "chimes")], id="they need not wait"),
     ],
 )
