@@ -27,7 +27,7 @@ from aecorpy.processing.states import Registration
 from aecorpy.processing.worker import Patience
 from aecorpy.projection import Projection
 from aecorpy.projection.beside import View
-from aecorpy.projection.distributed import ProjectionProcesses, ranges, register
+from aecorpy.projection.distributed import ProjectionProcesses, check_tables, ranges, register
 from aecorpy.projection.handle import DistributedProjection
 from aecorpy.projection.pace import Pace
 from aecorpy.projection.progress import ViewProgress, ViewsOfJournal
@@ -415,11 +415,14 @@ class ClusterNode:
             hosts: whether they may run on this node.
 
         Raises:
-            InvalidDefinition: it cannot work as it is, its entity is not deployed here, or it runs here already.
+            InvalidDefinition: it cannot work as it is, its entity is not deployed here, it runs here already, or its
+                table is another projection's.
             DeploymentMismatch: other nodes run it with another number of processes.
             Unavailable: the database cannot be reached.
         """
         checked_name(snake_case(name))
+        if not isinstance(projection, Projection):
+            raise InvalidDefinition(f"projection {name!r} is {projection!r}: give an instance, such as `Balances()`")
         programs = [projection] if former is None else [projection, former]
         for one in programs:
             one.check()
@@ -435,8 +438,9 @@ class ClusterNode:
         every_tag = tuple(tag for some in tags for tag in some)
         view = View(name, tuple(programs), journal, self.database, every_tag, self._draw, Pace())
         recipes = ProjectionProcesses(view, tags, self.node, lambda: cluster.me)
-        await register(self.database, name, programs)
         store = journal.store
+        await check_tables(self.database, name, store.name, projection)
+        await register(self.database, name, programs)
         told = (projection.tables(), projection.idempotent)
         registration = Registration(name, projection.kind, recipes.names, store.name, store.shard_count, *told)
         switch = await processing.run(recipes, registration, patient=projection.patient, patience=patience, hosts=hosts)
@@ -488,7 +492,10 @@ class ClusterNode:
     def _deployment_of(self, entity: type) -> Deployment:
         found = next((one for one in self._deployments.values() if one.entity is entity), None)
         if found is None:
-            raise InvalidDefinition(f"{entity.__name__} is not deployed on node {self.name!r}: deploy it first")
+            raise InvalidDefinition(
+                f"{entity.__name__} is not deployed on node {self.node!r} of cluster {self.name!r}: deploy it first, "
+                "with `entities=` or `deploy`; with `hosts=False` its instances live elsewhere"
+            )
         return found
 
     def _running(self, part: Part | None) -> Part:

@@ -98,6 +98,8 @@ class DistributedProcessing:
             DeploymentMismatch: other nodes started it with another number of processes, or as something else.
             Unavailable: the database cannot be reached.
         """
+        if isinstance(processes, Process) or not all(isinstance(one, Process) for one in processes):
+            raise InvalidDefinition(f"deployment {name!r} is to run {processes!r}: give a list of processes")
         names = [process.name for process in processes]
         if not names:
             raise InvalidDefinition(f"deployment {name!r} has no process")

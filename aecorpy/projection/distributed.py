@@ -9,11 +9,13 @@ from typing import Any
 from aecorpy.errors import InvalidDefinition
 from aecorpy.processing.host import Recipes
 from aecorpy.processing.process import ProcessContext
+from aecorpy.processing.states import DEPLOYMENT, registration_of
 from aecorpy.processing.wishes import begin_anew, pause
 from aecorpy.processing.worker import Task
 from aecorpy.projection.beside import View, ViewProcess
 from aecorpy.projection.contract import Projection
 from aecorpy.projection.generations import VIEW, Generation, Generations, changing, generations_of, seconds_now
+from aecorpy.projection.table import TableView
 from journal.contract import Database
 from journal.tagging import EventTag
 
@@ -68,6 +70,26 @@ class ProjectionProcesses(Recipes):
             details=process.details,
             hold=lambda error: pause(database, self.deployment, "its policy", str(error)),
         )
+
+
+async def check_tables(database: Database, name: str, journal: str, view: Projection[Any]) -> None:
+    """Do nothing if a table view that is new may have its table.
+
+    Raises:
+        InvalidDefinition: another view fills it from the same journal, so each event would count twice.
+        Unavailable: the store is away.
+    """
+    if not isinstance(view, TableView):
+        return
+    there = {one.name: one for one in map(registration_of, await database.notes.read([DEPLOYMENT]))}
+    if name in there:
+        return
+    for one in there.values():
+        if one.journal == journal and (shared := set(one.tables) & set(view.tables())):
+            raise InvalidDefinition(
+                f"projection {name!r}: table {min(shared)!r} is that of projection {one.name!r}, which follows the "
+                f"same events: each would count twice; give it a table of its own, or go on under the name {one.name!r}"
+            )
 
 
 async def register(database: Database, name: str, programs: Sequence[Projection[Any]]) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from aecorpy.errors import AecorError, InvalidDefinition
+from aecorpy.errors import AecorError, InvalidDefinition, SchemaMismatch
 from aecorpy.projection.contract import Projection, Step
 from journal.contract import Database
 from journal.events import EntityEvent
@@ -117,7 +117,11 @@ class TableView(Projection[E], Generic[R, E]):
 
     async def prepare(self, database: Database) -> None:
         """Create the table."""
-        await database.create_table(self.table.spec)
+        try:
+            await database.create_table(self.table.spec)
+        except SchemaMismatch as error:
+            todo = f"if its columns have changed, raise {type(self).__name__}.version, and the view is built anew"
+            raise SchemaMismatch(f"{error}; {todo}") from error
 
     async def handle(self, database: Database, step: Step[E]) -> None:
         """Fold the step's events into their rows, and commit rows and offsets."""

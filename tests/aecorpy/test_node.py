@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aecorpy import ClusterNode, EntityRefs, InvalidDefinition, NodeStopping, OutcomeUnknown, Unavailable
+from aecorpy import ClusterNode, EntityRefs, InvalidDefinition, NodeStopping, OutcomeUnknown, Process, Unavailable
 from aecorpy.errors import AecorError
 from journal.errors import InvalidUrl
 from tests.aecorpy.conftest import StartNode
@@ -191,10 +191,19 @@ async def test_stand_ins_know_their_name(counters: Counters) -> None:
         _ = counters("a").no_such_command  # type: ignore[attr-defined]
 
 
+async def test_what_is_given_in_another_shape_is_refused(node: ClusterNode) -> None:
+    with pytest.raises(InvalidDefinition, match=r"projection 'Totals' is <class .*: give an instance"):
+        await node.distribute("Totals", Totals)  # type: ignore[arg-type]
+    with pytest.raises(InvalidDefinition, match=r"deployment 'chores' is to run .*: give a list of processes"):
+        await node.processing.start("chores", Process.of("one", asyncio.sleep))  # type: ignore[arg-type]
+    with pytest.raises(InvalidDefinition, match=r"deployment 'chores' is to run .*: give a list of processes"):
+        await node.processing.start("chores", [asyncio.sleep])  # type: ignore[list-item]
+
+
 async def test_what_is_not_deployed_cannot_be_asked_about(node: ClusterNode) -> None:
-    with pytest.raises(InvalidDefinition, match="Counter is not deployed on node 'test'"):
+    with pytest.raises(InvalidDefinition, match=f"Counter is not deployed on node {node.node!r} of cluster 'test'"):
         node.live_entities(Counter)
-    with pytest.raises(InvalidDefinition, match="Counter is not deployed on node 'test'"):
+    with pytest.raises(InvalidDefinition, match=f"Counter is not deployed on node {node.node!r} of cluster 'test'"):
         node.journal(Counter)
 
 
