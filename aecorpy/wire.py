@@ -77,11 +77,21 @@ class CommandWire:
         if type(reply) is Answer:
             try:
                 return _packed((_ANSWER, self._behaviour.replies[asked.spec.name].encode(reply.value)))
-            except BadPayload as error:  # it is done; its reply cannot be told
-                reply = Refused(errors.CommandFailed(self._behaviour.name, "", asked.spec.name, str(error)))
+            except BadPayload as error:
+                reply = Refused(self._untold(asked, error))
         if type(reply) is not Refused:
             raise BadPayload(f"{self._behaviour.name} answered {asked.spec.name!r} with {reply!r}")
         return pack_error(reply.error, self._behaviour.rejections)
+
+    def _untold(self, asked: Command, error: BadPayload) -> Exception:
+        """What is told instead of a reply that cannot be sent: "no" only where nothing can have been appended.
+
+        A manager's command is among these, because what it appends is kept together with its reply, or not at all.
+        """
+        entity, name = self._behaviour.entity.__name__, asked.spec.name
+        if asked.spec.read_only or asked.cause is not None:
+            return errors.CommandFailed(entity, "", name, str(error))
+        return errors.OutcomeUnknown(f"{entity}: {name!r} was done, and what it appended is kept, but {error}")
 
     def unpack_reply(self, asked: Command, payload: bytes) -> Answer | Refused:
         """The answer to `asked` in `payload`.

@@ -127,10 +127,17 @@ def test_an_answer_arrives() -> None:
     assert (type(reply), reply.value) == (Answer, 42)
 
 
-def test_an_answer_that_does_not_fit_its_annotation_is_told_as_a_failure() -> None:
+def test_an_answer_that_does_not_fit_its_annotation_is_no_no_where_events_may_have_been_kept() -> None:
     reply = through(Answer("forty-two"))
-    assert isinstance(reply.error, CommandFailed)
-    assert "add" in str(reply.error)
+    assert isinstance(reply.error, OutcomeUnknown)
+    assert "Counter: 'add' was done, and what it appended is kept, but" in str(reply.error)
+
+
+def test_an_answer_that_does_not_fit_its_annotation_is_a_failure_where_nothing_can_have_been_appended() -> None:
+    assert isinstance(through(Answer("forty-two"), command("get")).error, CommandFailed)
+    caused = command("add", 1)
+    caused.cause = Cause("Payments", "counter-3", 7, 1)
+    assert isinstance(through(Answer("forty-two"), caused).error, CommandFailed)
 
 
 def test_what_is_no_answer_is_refused() -> None:
