@@ -198,7 +198,8 @@ class Shard(AsyncActor):
 
     def _on_lost(self, lost: ShardLost) -> None:
         if self._phase == OPEN and lost.epoch == self._epoch:
-            _log.warning("shard %d ends here, for it was fenced: %s", self._number, lost.error)
+            if self._host.resident is None:  # else it says so itself: to set back a process means to fence it
+                _log.warning("shard %d ends here, for it was fenced: %s", self._number, lost.error)
             self._fenced(lost.current)
             self._expel()
 

@@ -225,13 +225,13 @@ class Worker(AsyncActor):
                 await asyncio.sleep(self._patience.pauses.pause(failures, self._draw()))
 
     def _note(self, error: BaseException) -> None:
-        self._error = text_of(error)
+        former, self._error = self._error, text_of(error)
         context = self._task.context
         place = f"{context.name} ({context.deployment} {context.number})"
         if isinstance(error, Unavailable | OutcomeUnknown):  # it says itself what is away, and where
             _log.warning("process %s has ended, and is started again: %s", place, error)
-        else:
-            _log.error("process %s failed: %s", place, self._error, exc_info=error)
+        else:  # where it came from is told once
+            _log.error("process %s failed: %s", place, self._error, exc_info=None if self._error == former else error)
 
     def _fence(self, error: Fenced) -> None:
         context = self._task.context

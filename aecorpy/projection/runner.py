@@ -140,7 +140,7 @@ class ProjectionRunner(Generic[E]):
                 await action()
             except (Unavailable, OutcomeUnknown) as error:
                 failures += 1
-                _log.warning("projection %r waits for the store: %s", self.name, error)
+                _log.warning("projection %r waits, and tries again: %s", self.name, error)
                 await asyncio.sleep(STORE_PAUSES.pause(failures, self._draw()))
             else:
                 return

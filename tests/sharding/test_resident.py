@@ -72,6 +72,17 @@ def with_rig(test: Callable[[Rig], Awaitable[None]]) -> Callable[[], None]:
 
 
 @with_rig
+async def test_that_a_resident_is_fenced_is_no_warning(rig: Rig) -> None:
+    await rig.take()
+    with pytest.MonkeyPatch.context() as patch:
+        warnings: list[str] = []
+        patch.setattr("sharding.shard._log.warning", lambda text, *_: warnings.append(text))
+        rig.lose(1, 2)
+        await turns()
+    assert warnings == [], "its own log says so: whoever sets a process back fences it"
+
+
+@with_rig
 async def test_the_resident_lives_as_soon_as_its_shard_is_taken(rig: Rig) -> None:
     await rig.take()
     assert rig.host.opened == [(0, 1)]

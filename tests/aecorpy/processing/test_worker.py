@@ -60,6 +60,26 @@ async def test_a_process_that_raises_at_once_is_run_again_with_growing_pauses() 
 
 
 @virtually
+async def test_where_a_failure_came_from_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    errors = ["no luck", "no luck", "no luck", "other luck"]
+
+    async def body() -> None:
+        raise ValueError(errors.pop(0) if errors else "other luck")
+
+    desk = Desk(process(body))
+    await until(lambda: len(caplog.records) >= 5, 60)
+    assert [record.getMessage().endswith("no luck") for record in caplog.records[:5]] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [bool(record.exc_info) for record in caplog.records[:5]] == [True, False, False, True, False]
+    await desk.close()
+
+
+@virtually
 async def test_a_process_that_ends_at_once_is_run_again_with_growing_pauses() -> None:
     count = 0
 
