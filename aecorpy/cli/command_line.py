@@ -13,6 +13,7 @@ from aecorpy.cli.serving import STOP_WITHIN, serve
 from aecorpy.cli.status import status
 from aecorpy.cli.supervising import supervise
 
+DESCRIPTION = "Run the nodes of a cluster, look at it, and operate what runs over it."
 EPILOG = """\
 Exit codes: 0 when all went well; 1 when it did not; 2 for what can never go well, such as a wrong argument; 128 and
 the signal's number when a second signal ended it at once.
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aecorpy", description=__doc__, epilog=EPILOG)
+    parser = argparse.ArgumentParser(prog="aecorpy", description=DESCRIPTION, epilog=EPILOG)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_node(commands.add_parser("node", help="run one node", description="Run one node until SIGTERM or Ctrl-C."))
     _add_run(

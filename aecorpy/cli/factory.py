@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from aecorpy.cli.failures import Failure, described
+from aecorpy.cli.failures import Failure, described, place
 from aecorpy.node import ClusterNode
 
 
@@ -26,7 +27,10 @@ def new_node(spec: str, name: str) -> ClusterNode:
     try:
         node = factory(name)
     except Exception as error:
-        raise Failure(f"{spec} raised {type(error).__name__}: {error}", 2, error) from error
+        raise Failure(f"{spec} raised {type(error).__name__}: {error}{place(error)}", 2, error) from error
+    if inspect.iscoroutine(node):
+        node.close()
+        raise Failure(f"{spec} is an `async def`: the factory is a plain one, and returns a ClusterNode not started", 2)
     if not isinstance(node, ClusterNode):
         raise Failure(f"{spec} returned {node!r}: it has to return a ClusterNode that is not started", 2)
     return node

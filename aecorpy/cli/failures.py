@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import traceback
 
 from aecorpy.errors import InvalidDefinition
 from aecorpy.management.errors import InvalidPlace, NoSuchTag, NotAProjection, NotIdempotent
@@ -23,6 +26,8 @@ HOPELESS = (
     UnsafeSetting,
     WrongShardCount,
 )  # no later attempt of the same program can go better
+
+OURS = frozenset({"aecorpy", "journal", "sharding"})
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +54,17 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def described(error: BaseException) -> str:
-    """An error in a line: its text, with its type unless that is one of ours, whose texts say it all."""
+    """An error in a line: its text, with its type and place unless that is one of ours, whose texts say it all."""
     text = str(error)
-    package = type(error).__module__.partition(".")[0]
-    return text if text and package in ("aecorpy", "journal", "sharding") else f"{type(error).__name__}: {text}"
+    if text and type(error).__module__.partition(".")[0] in OURS:
+        return text
+    return f"{type(error).__name__}: {text}{place(error)}"
+
+
+def place(error: BaseException) -> str:
+    """Where in the user's own code it was raised, or what raised it was called; empty if nowhere."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        code, package = frame.f_code, frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in OURS | sys.stdlib_module_names and "site-packages" not in code.co_filename:
+            return f" ({os.path.basename(code.co_filename)}, line {line}, in {code.co_name})"
+    return ""

@@ -77,7 +77,10 @@ class MissingUpcaster(BadPayload):
     """The stored version is older than this program's, and no upcaster starts from it."""
 
     def __init__(self, name: str, version: int) -> None:
-        super().__init__(f"no upcaster from version {version} of {name!r}: add one with @upcast({name!r}, {version})")
+        super().__init__(
+            f"no upcaster from version {version} of {name!r}: add one with @upcast({name!r}, {version}), "
+            "and name it in `upcasters`"
+        )
         self.name, self.version = name, version
 
 

@@ -29,6 +29,7 @@ def event(name: str, *, version: int = 1) -> Callable[[C], C]:
 
     Raises:
         ValueError: the name is empty, too long or not valid text, or the version is below 1.
+        TypeError: it is the class, as where `@event` stands without a name.
     """
     stored = StoredAs(_checked(name), version)
     if type(version) is not int or version < 1:
@@ -61,6 +62,8 @@ def stored_as(cls: Any) -> StoredAs | None:
 
 
 def _checked(name: str) -> str:
+    if isinstance(name, type):
+        raise TypeError(f"{name.__name__}: give it a name in the journal, @event({name.__name__!r})")
     if not isinstance(name, str) or not name or "\0" in name:
         raise ValueError(f"name {name!r}: use text that is not empty and holds no NUL")
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES or not name.isprintable():

@@ -30,6 +30,17 @@ def number(name):
     return 3
 
 
+async def coroutine(name):
+    return node(name)
+
+
+def starts_badly(name):
+    async def start(started):
+        raise ValueError("no luck")
+
+    return ClusterNode("tickets", journal="memory:", node=name, on_start=start)
+
+
 def open_to_all(name):
     return ClusterNode("tickets", journal="sqlite:///tickets.db", node=name, bind=("0.0.0.0", 0))
 

@@ -341,3 +341,8 @@ def test_importing_the_codec_imports_no_store() -> None:
     program = "import journal.codec, sys; print({'asyncpg', 'sqlite3', 'aecorpy', 'sharding'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
     assert found.strip() == "set()"
+
+
+def test_an_event_without_a_name_says_how_it_is_written() -> None:
+    with pytest.raises(TypeError, match=r"Seat: give it a name in the journal, @event\('Seat'\)"):
+        event(type("Seat", (), {}))  # type: ignore[arg-type]
