@@ -19,6 +19,7 @@ from aecorpy.projection.generations import RebuildRefused
 from journal.contract import Database
 
 WATCH_SECONDS = 1.0
+PAUSED = "  it is paused, and nothing is built until it is resumed (`aecorpy projections resume`)"
 COMMANDS = {
     "rebuild": "build a view anew beside the one that serves, and switch to it when it has caught up",
     "back": "let the generation serve again that served before",
@@ -55,7 +56,9 @@ async def _run(database: Database, options: argparse.Namespace) -> None:
         raise RebuildRefused(f"{options.name!r} is a {seen.registration.kind} and makes no view")
     number = None if getattr(options, "only_watch", False) else await _do(database, options)
     if number is not None:
-        _say(options, {"generation": number}, f"{options.name}: generation {number}")
+        stands = seen.state == "paused" and not getattr(options, "at_once", False)
+        told = f"{options.name}: generation {number}"
+        _say(options, {"generation": number}, f"{told}\n{PAUSED}" if stands else told)
     elif options.what in ("cancel", "drop-kept"):
         _say(options, {"done": options.what}, f"{options.name}: done")
     if getattr(options, "watch", False) or getattr(options, "only_watch", False):
@@ -83,7 +86,8 @@ async def _watch(database: Database, options: argparse.Namespace, wish: EndWish)
         else:
             if view is None:
                 return
-            _say(options, view_document(view), "\n".join(view_lines(view)))
+            stands = view.rebuild is not None and seen is not None and seen.state == "paused"
+            _say(options, view_document(view), "\n".join([*view_lines(view), *([PAUSED] if stands else [])]))
             if view.rebuild is None:
                 return
         if await wish.within(WATCH_SECONDS):

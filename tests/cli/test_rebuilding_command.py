@@ -83,6 +83,29 @@ def test_a_rebuild_is_begun_shown_and_cancelled(capfd: pytest.CaptureFixture[str
     assert asyncio.run(generations()).building is None
 
 
+def test_that_a_paused_view_is_not_built_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(fill(replace(VIEW, kept=Generation(2, 1), last=2)))
+    assert shell(capfd, "pause", URL, "View")[0] == 0
+    assert "it is paused, and nothing is built until it is resumed" in shell(capfd, "rebuild", URL, "View")[1]
+    assert shell(capfd, "cancel", URL, "View")[0] == 0
+    assert "paused" not in shell(capfd, "back", URL, "View", "--at-once")[1]
+
+
+def test_who_watches_a_paused_view_is_told_that_it_is(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr("aecorpy.cli.wishes.EndWish.within", at_once)
+    asyncio.run(fill(VIEW))
+    shell(capfd, "pause", URL, "View")
+    shell(capfd, "rebuild", URL, "View")
+    assert "it is paused, and nothing is built" in shell(capfd, "rebuild", URL, "View", "--only-watch")[1]
+    shell(capfd, "resume", URL, "View")
+    assert "paused" not in shell(capfd, "rebuild", URL, "View", "--only-watch")[1]
+
+
 def test_the_way_back(capfd: pytest.CaptureFixture[str]) -> None:
     asyncio.run(fill(replace(VIEW, serving=Generation(3, 2, ("view",)), kept=Generation(2, 1), last=3)))
     assert document(capfd, "back", URL, "View") == {"generation": 2}
