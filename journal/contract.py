@@ -292,6 +292,16 @@ class Transaction(ABC):
         """
 
     @abstractmethod
+    async def hand_over_letters(self, consumer: str, to: str) -> int:
+        """Make the dead letters of a consumer those of another when this transaction commits, as they are.
+
+        They replace letters that the other one has for the same events.
+
+        Returns:
+            how many there are.
+        """
+
+    @abstractmethod
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """The rows of `keys` (those that exist), values in the order of the table's columns."""
 

@@ -79,7 +79,7 @@ async def back(database: Database, name: str, by: str, why: str = "", *, at_once
         if tables is None:
             await transaction.put_note(seen.note(name))
         else:
-            await exchange(transaction, database, name, seen, tables)
+            await exchange(transaction, name, seen, tables)
         await _done(transaction, name, now, by, f"back to generation {number}{' at once' if at_once else ''}", why)
     return number
 

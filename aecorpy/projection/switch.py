@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from aecorpy.errors import Fenced, text_of
 from aecorpy.processing.wishes import begin_anew
@@ -30,7 +29,7 @@ from aecorpy.projection.generations import (
     table_beside,
 )
 from journal.contract import Database, JournalStore, Transaction
-from journal.records import ConsumerOffset, DeadLetter, offset_on
+from journal.records import ConsumerOffset, offset_on
 from journal.tagging import EventTag
 
 BUILDING_LOOK, FROZEN_LOOK = 0.25, 0.03
@@ -39,7 +38,6 @@ A_MOMENT = 2.0
 FROZEN_LIMIT = 10.0
 LOCKS_LIMIT = 2.0
 REST = 30.0
-MOST_LETTERS = 100_000
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +141,7 @@ class Switch:
             seen = await held_generations(transaction, self._name)
             if not seen.switching or not seen.builds(build.generation.number):
                 raise _NotYet
-            serving, built = await exchange(transaction, self._database, self._name, seen, tables)
+            serving, built = await exchange(transaction, self._name, seen, tables)
             self._check_mine(built)
             self._check_as_far(serving, built)
         _log.info("view %r: generation %d serves now", self._name, build.generation.number)
@@ -171,16 +169,17 @@ async def plain_tables(database: Database, serving: Generation, build: Generatio
 
 
 async def exchange(
-    transaction: Transaction, database: Database, name: str, seen: Generations, tables: set[str]
+    transaction: Transaction, name: str, seen: Generations, tables: set[str]
 ) -> tuple[dict[str, ConsumerOffset], dict[str, ConsumerOffset]]:
     """Let what is built serve, and keep what serves, when `transaction` commits; both are fenced.
 
     Tables come first: a step of a projection holds its table when it waits for its offset, so the other way round it
     and this transaction would wait for each other. Dead letters come last: none is added while offsets are held.
 
+    Nothing is asked beside the transaction: readers who wait for the tables may have all other connections.
+
     Args:
         transaction: holds the view's note.
-        database: the same, to read beside it.
         name, seen: the view.
         tables: by `plain_tables`.
 
@@ -202,10 +201,8 @@ async def exchange(
     await transaction.place_offsets(kept, there)
     await transaction.place_offsets(name, here)
     await transaction.forget_offsets(consumer)
-    letters = database.dead_letters
-    former, new = await letters.list(name, MOST_LETTERS), await letters.list(consumer, MOST_LETTERS)
-    await _hand_over(transaction, former, kept)
-    await _hand_over(transaction, new, name)
+    await transaction.hand_over_letters(name, kept)
+    await transaction.hand_over_letters(consumer, name)
     await transaction.put_note(seen.switched(sorted(tables), there, here).note(name))
     await begin_anew(transaction, name, seen.by, f"generation {build.number} serves")
     return served, built
@@ -219,12 +216,6 @@ async def discard(transaction: Transaction, name: str, number: int, tables: Sequ
     for tag in await transaction.read_offsets(consumer):
         await transaction.forget_letters(consumer, tag, 0)
     await transaction.forget_offsets(consumer)
-
-
-async def _hand_over(transaction: Transaction, letters: Sequence[DeadLetter], consumer: str) -> None:
-    for letter in letters:
-        if await transaction.settle_letter(letter.consumer, letter.tag, letter.offset):
-            await transaction.set_aside(replace(letter, consumer=consumer))
 
 
 async def thaw(database: Database, name: str, frozen_at: float, rest_until: float) -> None:

@@ -130,10 +130,19 @@ class MemoryDeadLetters(DeadLetterStore):
         changed.update(dict.fromkeys(gone))
         return len(gone)
 
+    def hand_over(self, consumer: str, to: str, changed: Letters) -> int:
+        """Put to `changed` that the letters of a consumer are another's; how many that are."""
+        there = {**self._letters, **changed}
+        given = {place: letter for place, letter in there.items() if letter is not None and place[0] == consumer}
+        for (_, tag, offset), letter in given.items():
+            changed[consumer, tag, offset] = None
+            changed[to, tag, offset] = replace(letter, consumer=to)
+        return len(given)
+
     def keep(self, changed: Letters, recorded_at: datetime) -> None:
-        """Keep what was set aside, and delete what was settled."""
+        """Keep what was set aside, which has no time yet, or handed over, and delete what was settled."""
         for place, letter in changed.items():
             if letter is None:
                 self._letters.pop(place, None)
             else:
-                self._letters[place] = replace(letter, recorded_at=recorded_at, asked=False)
+                self._letters[place] = replace(letter, recorded_at=letter.recorded_at or recorded_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -93,7 +94,7 @@ class MemoryTransaction(Transaction):
     async def set_aside(self, letter: DeadLetter) -> None:
         """See `Transaction.set_aside`."""
         self._check()
-        self._settled[letter.consumer, letter.tag, letter.offset] = letter
+        self._settled[letter.consumer, letter.tag, letter.offset] = replace(letter, recorded_at=None, asked=False)
 
     async def settle_letter(self, consumer: str, tag: str, offset: int) -> bool:
         """See `Transaction.settle_letter`."""
@@ -104,6 +105,11 @@ class MemoryTransaction(Transaction):
         """See `Transaction.forget_letters`."""
         self._check()
         return self._letters.forget(consumer, tag, after, self._settled)
+
+    async def hand_over_letters(self, consumer: str, to: str) -> int:
+        """See `Transaction.hand_over_letters`."""
+        self._check()
+        return self._letters.hand_over(consumer, to, self._settled)
 
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> Rows:
         """See `Transaction.get_rows`."""

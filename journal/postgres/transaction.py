@@ -93,6 +93,11 @@ class PostgresTransaction(Transaction):
         sql = statement("dead_letters_forget", self._schema)
         return len(await self._run(self._checked_link.fetch(sql, consumer, tag, after)))
 
+    async def hand_over_letters(self, consumer: str, to: str) -> int:
+        """See `Transaction.hand_over_letters`."""
+        sql = statement("dead_letters_hand_over", self._schema)
+        return len(await self._run(self._checked_link.fetch(sql, consumer, to)))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""
         sql, place = self._views.get(table)

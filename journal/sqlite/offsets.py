@@ -105,6 +105,12 @@ def forget_letters(connection: sqlite3.Connection, consumer: str, tag: str, afte
     return len(connection.execute(_SQL["forget_letters"], (consumer, tag, after)).fetchall())
 
 
+def hand_over_letters(connection: sqlite3.Connection, consumer: str, to: str) -> int:
+    """Make the dead letters of a consumer another's within the open transaction; how many there are."""
+    connection.execute(_SQL["clear_way"], (consumer, to))
+    return connection.execute(_SQL["hand_over"], (consumer, to)).rowcount
+
+
 _SQL = statements("offsets")
 
 

@@ -155,6 +155,10 @@ class SqliteTransaction(Transaction):
         """See `Transaction.forget_letters`."""
         return await self._run(partial(offset_rows.forget_letters, consumer=consumer, tag=tag, after=after))
 
+    async def hand_over_letters(self, consumer: str, to: str) -> int:
+        """See `Transaction.hand_over_letters`."""
+        return await self._run(partial(offset_rows.hand_over_letters, consumer=consumer, to=to))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """See `Transaction.get_rows`."""
         sql, place = table_of(table), column_place(table, table.key)

@@ -206,3 +206,28 @@ async def test_forgotten_letters_come_back_with_the_block_s_failure(ready: Datab
             assert await transaction.forget_letters("view", "a", 0) == 1
             raise Stop
     assert await listed(ready) == [FIRST, SECOND]
+
+
+async def test_letters_are_handed_over_as_they_are(ready: Database) -> None:
+    await ready.dead_letters.ask_again("view", "a", 3)
+    before = await ready.dead_letters.list("view")
+    third = replace(FIRST, offset=9)
+    async with ready.transaction() as transaction:
+        await transaction.set_aside(third)
+        assert await transaction.hand_over_letters("view", "other") == 3
+        assert await transaction.hand_over_letters("view", "other") == 0
+    assert await listed(ready) == []
+    first, last, second = await ready.dead_letters.list("other")
+    assert [first, second] == [replace(letter, consumer="other") for letter in before], "also in place of another's"
+    assert first.asked
+    assert last.recorded_at is not None
+    assert replace(last, recorded_at=None) == replace(third, consumer="other")
+
+
+async def test_letters_handed_over_come_back_with_the_block_s_failure(ready: Database) -> None:
+    with suppress(Stop):
+        async with ready.transaction() as transaction:
+            assert await transaction.hand_over_letters("view", "other") == 2
+            raise Stop
+    assert await listed(ready) == [FIRST, SECOND]
+    assert await listed(ready, "other") == [OTHERS]

@@ -35,6 +35,7 @@ MANAGED = st.one_of(
     st.tuples(st.just("read_offsets"), st.just(())),
     st.tuples(st.just("move_offsets"), st.tuples(MOVES, EPOCHS)),
     st.tuples(st.just("settle_letter"), st.tuples(KEY, st.integers(1, 2))),
+    st.tuples(st.just("hand_over_letters"), st.just(("other",))),
 )
 STEPS = st.lists(
     st.one_of(

@@ -274,6 +274,9 @@ class _ServedTransaction(Transaction):
     async def forget_letters(self, consumer: str, tag: str, after: int) -> int:
         return await self._session.call(lambda inner: inner.forget_letters(consumer, tag, after))
 
+    async def hand_over_letters(self, consumer: str, to: str) -> int:
+        return await self._session.call(lambda inner: inner.hand_over_letters(consumer, to))
+
     async def get_rows(self, table: TableSpec, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         copied = tuple(keys)
         return await self._session.call(lambda inner: inner.get_rows(table, copied))

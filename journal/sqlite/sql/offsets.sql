@@ -43,6 +43,18 @@ DELETE FROM aecorpy_dead_letter WHERE consumer = ? AND tag = ? AND "offset" = ? 
 -- Locks: the write lock.
 DELETE FROM aecorpy_dead_letter WHERE consumer = ? AND tag = ? AND "offset" > ? RETURNING "offset";
 
+-- name: clear_way
+-- Locks: the write lock. Letters in whose place those of another consumer come.
+DELETE FROM aecorpy_dead_letter AS there
+WHERE consumer = ?2 AND EXISTS (
+    SELECT 1 FROM aecorpy_dead_letter AS coming
+    WHERE coming.consumer = ?1 AND coming.tag = there.tag AND coming."offset" = there."offset"
+);
+
+-- name: hand_over
+-- Locks: the write lock.
+UPDATE aecorpy_dead_letter SET consumer = ?2 WHERE consumer = ?1;
+
 -- name: ask_again
 -- Locks: the write lock. No row returned: there is no such letter.
 UPDATE aecorpy_dead_letter SET asked = 1 WHERE consumer = ? AND tag = ? AND "offset" = ? RETURNING "offset";

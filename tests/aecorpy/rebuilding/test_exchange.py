@@ -18,7 +18,7 @@ async def test_what_the_new_generation_set_aside_last_of_all_is_among_the_view_s
         await transaction.move_offsets("v@2", [OffsetMove("shop-0", 0, 1)], 1)
         await transaction.set_aside(DeadLetter("v@2", "shop-0", 1, "s1", 1, "Sold", "ValueError: poison"))
     async with database.transaction() as transaction:
-        await exchange(transaction, database, "v", seen, tables)
+        await exchange(transaction, "v", seen, tables)
     assert (await database.offsets.read("v"))["shop-0"].offset == 1
     assert [(one.tag, one.offset) for one in await database.dead_letters.list("v")] == [("shop-0", 1)]
     assert await database.dead_letters.list("v@2") == []

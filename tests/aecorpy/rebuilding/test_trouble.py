@@ -185,6 +185,27 @@ async def test_a_store_that_is_away_in_the_middle_of_a_switch(
     assert await rows(database) == load.expected
 
 
+async def test_readers_who_want_all_connections_do_not_hold_up_the_switch(start: StartNode, database: Database) -> None:
+    """While the tables change their names, who reads them waits, and has a connection."""
+    node = await start()
+    load = Load([await started(node, Shops())])
+    await load.some(5)
+    await load.seen()
+
+    async def read() -> None:
+        while True:
+            await rows(node.database)
+            await asyncio.sleep(0)
+
+    readers = [asyncio.ensure_future(read()) for _ in range(20)]
+    await rebuild(database, "shops", "a test")
+    await serves(database, 2)
+    assert not any(reader.done() for reader in readers)
+    for reader in readers:
+        reader.cancel()
+    assert await rows(database) == load.expected
+
+
 async def test_a_node_that_leaves_and_one_that_comes(start: StartNode, database: Database, store_url: str) -> None:
     if store_url == "memory:":
         pytest.skip("a memory is not shared by nodes")
