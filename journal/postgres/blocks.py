@@ -10,6 +10,9 @@ from journal.postgres.connections import Connections
 from journal.postgres.failures import DRIVER_ERRORS, at_commit, before_commit, session_over
 from journal.postgres.link import Link
 
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN_RELAXED = BEGIN + "; SET LOCAL synchronous_commit = off"
+
 
 @asynccontextmanager
 async def lent_link(connections: Connections, *, committing: bool = False) -> AsyncIterator[Link]:
@@ -40,11 +43,14 @@ async def lent_link(connections: Connections, *, committing: bool = False) -> As
 
 
 @asynccontextmanager
-async def open_transaction(connections: Connections, *, ours: bool = False) -> AsyncIterator[Link]:
+async def open_transaction(
+    connections: Connections, *, ours: bool = False, relaxed: bool = False
+) -> AsyncIterator[Link]:
     """A link with a transaction open: committed when the block ends, rolled back when it raises or is cancelled.
 
     Args:
         ours: the block holds statements of ours alone, so what asyncpg raises in it becomes the contract's.
+        relaxed: its commit does not wait for the disk.
 
     Raises:
         Unavailable: nothing was committed.
@@ -52,7 +58,7 @@ async def open_transaction(connections: Connections, *, ours: bool = False) -> A
     """
     link = await connections.take()
     try:
-        await begin(connections.where, link)
+        await begin(connections.where, link, BEGIN_RELAXED if relaxed else BEGIN)
         try:
             yield link
         except Exception as error:
@@ -70,14 +76,14 @@ async def open_transaction(connections: Connections, *, ours: bool = False) -> A
         connections.give_back(link)
 
 
-async def begin(where: str, link: Link) -> None:
+async def begin(where: str, link: Link, sql: str = BEGIN) -> None:
     """Open a transaction.
 
     Raises:
         Unavailable: it could not be.
     """
     try:
-        await link.connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        await link.connection.execute(sql)
     except DRIVER_ERRORS as error:
         link.terminate()
         raise before_commit(where, error) from error

@@ -111,9 +111,7 @@ class PostgresDatabase(Database):
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """See `Database.transaction`. READ COMMITTED. SQL in it must leave no session state (use `SET LOCAL`)."""
         pool = self._pools.others
-        async with open_transaction(pool) as link:
-            if self._relaxed:
-                await link.connection.execute("SET LOCAL synchronous_commit = off")
+        async with open_transaction(pool, relaxed=self._relaxed) as link:
             transaction = PostgresTransaction(link, pool.where, self._schema.name, self._schema.views)
             try:
                 yield transaction

@@ -116,6 +116,14 @@ async def test_a_lost_answer_to_commit_is_an_unknown_outcome(postgres_url: str) 
         assert [row async for row in database.scan(TABLE)] == [("a", 1)]
 
 
+async def test_a_session_lost_while_a_relaxed_block_begins_is_no_error_of_its_own(postgres_url: str) -> None:
+    async with Cable(postgres_url) as cable, opened(cable.url) as database:
+        cable.swallow = lambda answer: b"SET\0" in answer
+        with pytest.raises(Unavailable):
+            async with database.relaxed().transaction():
+                pass
+
+
 async def test_a_session_lost_inside_a_block_rolls_it_back(postgres_url: str) -> None:
     async with opened(postgres_url) as database, session(postgres_url) as other:
         await database.create_table(TABLE)
