@@ -58,6 +58,9 @@ class Connections:
             link = self._open_idle() or await self._connect()
             if self._held_up:
                 link = await self._cleared(link)
+            if self._closed:  # while it was being opened
+                link.terminate()
+                self._check_open()
             self._lent.add(link)
         except BaseException:
             self._free.release()

@@ -124,6 +124,27 @@ async def test_a_session_lost_while_a_relaxed_block_begins_is_no_error_of_its_ow
                 pass
 
 
+async def test_a_call_whose_connection_opens_after_the_database_was_closed_does_nothing(postgres_url: str) -> None:
+    async with Cable(postgres_url) as cable, opened_store(postgres_url) as bystander:
+        database = await PostgresDatabase.open(cable.url)
+        store = await database.journal("booking", SHARDS)
+        cable.deliver.clear()
+        dials = asyncio.Event()
+
+        def dialled(question: bytes) -> bool:
+            dials.set()
+            return False
+
+        cable.stop_after = dialled
+        call = asyncio.ensure_future(store.append([appending("a", 1)]))
+        await dials.wait()
+        await database.close()
+        cable.deliver.set()
+        with pytest.raises(Unavailable, match="was closed"):
+            await call
+        assert await log(bystander) == []
+
+
 async def test_a_session_lost_inside_a_block_rolls_it_back(postgres_url: str) -> None:
     async with opened(postgres_url) as database, session(postgres_url) as other:
         await database.create_table(TABLE)
