@@ -35,7 +35,8 @@ async def lent_link(connections: Connections, *, committing: bool = False) -> As
         if session_over(error):
             link.terminate()
         raise (at_commit if committing else before_commit)(connections.where, error) from error
-    except BaseException:
+    except BaseException as error:
+        connections.failed(error)
         link.terminate()  # cancelled in the middle of a statement: the next user must not meet its end
         raise
     finally:
@@ -70,6 +71,7 @@ async def open_transaction(
         await commit(connections.where, link)
     except BaseException as error:
         if not isinstance(error, Exception):
+            connections.failed(error)
             link.terminate()  # cancelled, maybe in the middle of a statement; the server rolls back
         raise
     finally:

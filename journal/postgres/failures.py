@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 
 from journal.errors import BadPayload, JournalError, OutcomeUnknown, SchemaMismatch, Unavailable
@@ -40,8 +42,9 @@ def session_over(error: BaseException) -> bool:
 
 
 def held_up(error: BaseException) -> bool:
-    """True if `error`, or what caused it, is that somebody kept a lock for too long."""
-    return _LOCK_NOT_AVAILABLE in (_sqlstate(error), _sqlstate(error.__cause__))
+    """True if `error`, or what caused it, is that somebody kept a lock for too long, or may be: the caller gave up."""
+    given_up = isinstance(error, asyncio.CancelledError)
+    return given_up or _LOCK_NOT_AVAILABLE in (_sqlstate(error), _sqlstate(error.__cause__))
 
 
 def before_commit(where: str, error: BaseException) -> JournalError:
