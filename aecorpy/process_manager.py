@@ -149,9 +149,21 @@ class _Reaction:
         return Cause(self.consumer, self.tag, self.event.offset, self._numbers[entity, key])
 
     async def keep_rejection(self) -> None:
-        """Store `kept`, which has one more, so that the next run of `on_event` takes the same way."""
+        """Store `kept`, which has one more, so that the next run of `on_event` takes the same way.
+
+        Raises:
+            Exception: this run does not count, so the next one may be told otherwise.
+        """
         async with self._keeping:
+            if self.void is not None:
+                raise self.void
             await self._keep()
+
+    async def end(self, error: Exception) -> None:
+        """Let this run do nothing more; what is just being stored is stored before the next run reads it."""
+        self.void = error
+        async with self._keeping:
+            pass
 
 
 class _CausedDoor:
@@ -248,8 +260,10 @@ class _Stream:
             await self._manager.on_event(event, Commands(self._refs, reaction))
         except Exception as error:  # noqa: BLE001 - it is raised below, unless something before it matters more
             raised = error
-        failure = reaction.void or raised  # the first also when it was caught: commands are missing
-        reaction.void = AecorError(f"{self._tag} {event.offset}: on_event has ended, so it can send nothing more")
+        finally:
+            failure = reaction.void or raised  # the first also when it was caught: commands are missing
+            text = f"{self._tag} {event.offset}: on_event has ended, so it can send nothing more"
+            await reaction.end(AecorError(text))
         if failure is not None:
             raise failure
 

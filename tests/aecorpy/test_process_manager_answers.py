@@ -89,6 +89,39 @@ async def test_a_rejection_that_cannot_be_kept_is_not_acted_on(
     assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[], [1], []]
 
 
+async def test_a_run_begins_when_what_the_former_one_stores_is_stored(
+    node: ClusterNode, faulty: FaultyDatabase
+) -> None:
+    """Otherwise it could be told otherwise, and the run after it meet a rejection that nobody had heard of."""
+    counters, accounts = await deployed(node)
+    await accounts("a").set_limit(10)
+    await count(counters, 11)
+    faulty.on("begin", Fault())  # of reading what was rejected
+    gate = faulty.block("begin")  # of keeping one more
+    stored: list[bool] = []
+
+    def store() -> None:
+        stored.append(True)
+        gate.release()
+
+    async def pay(event: EntityEvent[Added], commands: Commands) -> None:
+        async def fail() -> None:
+            await gate.reached()
+            asyncio.get_running_loop().call_later(0.1, store)
+            raise ValueError("a bug")
+
+        runs.append(list(stored))
+        await asyncio.gather(over_limit(event, commands), *([fail()] if len(runs) == 1 else []))
+
+    runs: list[list[bool]] = []
+    handle = await run_here(node, "Payments", Payments(pay))
+    await gate.reached()
+    await accounts("a").set_limit(100)
+    await caught_up(node, handle)
+    assert runs == [[], [True]]
+    assert [await amounts(accounts, faulty, key) for key in ("a", "over", "thanks")] == [[], [1], []]
+
+
 async def test_what_was_rejected_once_stays_so_for_a_manager_that_begins_anew(
     start_node: StartNode, tmp_path: Path
 ) -> None:
