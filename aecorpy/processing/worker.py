@@ -73,6 +73,12 @@ class Ended(NamedTuple):
     outcome: Outcome[None]
 
 
+class Held(NamedTuple):
+    """To a worker: its process is paused for all, or cannot be, or need not be any more."""
+
+    outcome: Outcome[None]
+
+
 class Asked(NamedTuple):
     """To a worker: its instance answered the wish to end. What counts is that it ends (`Ended`)."""
 
@@ -139,6 +145,7 @@ class Worker(AsyncActor):
         self._attempt = 0
         self._retiring = False
         self._fenced = False
+        self._holding = 0
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - Thespian's name
         """A turn of the worker."""
@@ -160,6 +167,14 @@ class Worker(AsyncActor):
                 self._on_late(attempt, "cancel")
             case WakeupMessage(payload=("stuck", attempt)):
                 self._on_late(attempt, "give up")
+            case Held():
+                self._holding -= 1
+                if message.outcome.error is not None:
+                    _log.error("process %s is paused here only: %s", self._task.context.name, message.outcome.error)
+                if self._retiring and self._running is None:
+                    self._go_on()
+            case WakeupMessage(payload="leave"):
+                self._leave()
             case Asked():
                 if message.outcome.error is not None:  # it may still end; otherwise the bound is what helps
                     _log.warning("process %s: %s", self._task.context.name, message.outcome.error)
@@ -173,15 +188,20 @@ class Worker(AsyncActor):
 
     def _go_on(self) -> None:
         """Whatever was under way has ended: do what is wanted now."""
-        if self._retiring:
-            self._become(GONE)
-            self.send(self.myAddress, ActorExitRequest())
+        if self._retiring and self._holding:
+            self.wakeupAfter(self._patience.stop_seconds, "leave")  # the next node must not run what is to be held
+        elif self._retiring:
+            self._leave()
         elif self._fenced:
             self._become(IDLE)  # the shard lets this worker go, and calls up another under a newer epoch
         elif self._control.paused:
             self._become(PAUSED)
         else:
             self._start()
+
+    def _leave(self) -> None:
+        self._become(GONE)
+        self.send(self.myAddress, ActorExitRequest())
 
     def _start(self) -> None:
         self._restarts += 1
@@ -204,7 +224,8 @@ class Worker(AsyncActor):
         elif (held := _found_in(error, HeldProcess)) and self._task.hold is not None:
             self._note(held)
             self._control = replace(self._control, paused=True)
-            self.pipe_to_self(self._hold(self._task.hold, held), Asked)
+            self.pipe_to_self(self._hold(self._task.hold, held), Held)
+            self._holding += 1
         elif error is not None and not isinstance(error, asyncio.CancelledError):
             self._note(error)
         if stopped or self._fenced or self._control.paused or self._retiring:

@@ -480,3 +480,40 @@ def test_a_state_of_every_kind_can_be_written_and_read() -> None:
     assert (read.name, read.tags, read.said_at) == ("job", ("a-1", "a-2"), NOW)
     assert read.details is not None
     assert read.details["trouble"]["a-1"][:2] == (4, 2)
+
+
+@virtually
+async def test_what_wants_to_be_looked_at_when_it_moves_is_paused_before_it_goes() -> None:
+    """Otherwise the next node would run it again."""
+    held: list[str] = []
+
+    async def hold(error: BaseException) -> None:
+        await asyncio.sleep(0.5)
+        held.append(str(error))
+
+    async def items(_: ProcessContext) -> AsyncIterator[int]:
+        yield 1
+
+    async def handle(_: int) -> None:
+        await asyncio.sleep(1)
+        raise HeldProcess("poison")
+
+    desk = Desk(Process.each("job", items, handle), hold=hold)
+    await desk.becomes("running")
+    desk.tell(Retire())
+    await desk.becomes("gone")
+    assert held == ["poison"]
+    await desk.close()
+
+
+@virtually
+async def test_what_is_about_to_be_paused_moves_all_the_same_when_the_store_is_away_for_long() -> None:
+    async def body() -> None:
+        raise HeldProcess("poison")
+
+    store = Away(failures=1_000_000)
+    desk = Desk(process(body), hold=store.hold)
+    await until(lambda: store.asked == 3)
+    desk.tell(Retire())
+    assert await desk.becomes("gone") == pytest.approx(5.0, abs=0.1)
+    await desk.close()
