@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from aecorpy.behaviour import snake_case
 from aecorpy.errors import InvalidDefinition, OutcomeUnknown
@@ -54,6 +54,13 @@ class PendingTimers(TableView[Pending, Any]):
     def bind(self, refs: Callable[[type[Any]], Any]) -> None:
         """See `Projection.bind`."""
         self._refs = refs(self.entity)
+
+    def at(self, generation: int, suffix: str) -> Self:
+        """See `Projection.at`. What is built from old events says nothing to what fires."""
+        other = super().at(generation, suffix)
+        if suffix:
+            other._firing = {}
+        return other
 
     def beside(self, database: Database, tags: Sequence[EventTag]) -> Callable[[], Coroutine[Any, Any, None]] | None:
         """What fires the timers of a process's tags; see `Projection.beside`."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from aecorpy import ClusterNode, Commands, EntityEvent, EntityRefs, ProcessManager
 from aecorpy.management.look import look
+from aecorpy.management.rebuilding import rebuild
 from aecorpy.processing.wishes import pause, resume
 from aecorpy.schedule import Dropped, Fired, NotScheduled, Scheduled, TimerEvent, name_of, pending
+from aecorpy.schedule.view import PendingTimers
 from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.samples import Added, Counter
@@ -188,3 +190,39 @@ async def test_two_nodes_share_the_parts_and_one_takes_over(tmp_path: Path, star
     await first.stop()
     await eventually(lambda: _all_fired(second, again, 20))
     assert len([event for event in await events(second) if isinstance(event.payload, Fired)]) == 20
+
+
+async def test_a_rebuild_tells_no_timers_of_old_that_they_are_due(
+    start_node: StartNode, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    fire = PendingTimers._fire
+
+    async def tell(view: PendingTimers, key: str, now: datetime) -> bool:
+        told.append(key)
+        return await fire(view, key, now)
+
+    monkeypatch.setattr(PendingTimers, "_fire", tell)
+    monkeypatch.setattr(PendingTimers, "batch", 1)  # so that nothing is set and over in one step
+    node = await start_node(database)
+    timers = await node.schedule(Reminders)
+    now = await database.now()
+    for number in range(10):
+        await timers(f"t{number}").at(now, TEA)
+    await eventually(lambda: _all_fired(node, timers, 10))
+    await eventually(lambda: _rows(node, []))
+    told.clear()
+    await rebuild(database, name_of(Reminders), "a test")
+
+    async def is_rebuilt() -> bool:
+        seen = await look(database, name_of(Reminders))
+        return seen is not None and seen.view is not None and seen.view.serving == 2
+
+    await eventually(is_rebuilt)
+    await timers("later").at(await database.now(), TEA)
+    await eventually(lambda: _rows_and_told(node, told))
+    assert told == ["later"]
+
+
+async def _rows_and_told(node: ClusterNode, told: list[str]) -> bool:
+    return "later" in told and await _rows(node, [])
