@@ -151,8 +151,9 @@ class ProjectionRunner(Generic[E]):
         self._handled = 0
         for tag in self._tags.values():
             tag.held_until = 0.0  # whoever starts it anew wants it to be tried now
-        letters = AskedLetters(self.name, self._projection, self._journal, self._database)
-        await letters.handle(self._epoch, {str(tag.tag): tag.offset for tag in self._tags.values()})
+        if self._effects is not None:  # they have effects, too: they wait until this generation serves
+            letters = AskedLetters(self.name, self._projection, self._journal, self._database)
+            await letters.handle(self._epoch, {str(tag.tag): tag.offset for tag in self._tags.values()})
 
     async def _reread(self) -> None:
         stored = await self._database.offsets.read(self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,3 +168,36 @@ async def test_each_counts_once_whatever_the_store_does(
     await caught_up(node, handle)
     assert await lines(faulty) == {"a": "adb"}
     assert [letter.seq_nr for letter in await faulty.dead_letters.list("Lines")] == [3]
+
+
+async def test_an_event_that_failed_by_its_effect_has_that_when_it_is_handled_again(
+    node: ClusterNode, counters: EntityRefs[Counter], database: Database
+) -> None:
+    class WithEffects(Lines):
+        def __init__(self) -> None:
+            super().__init__()
+            self.had: list[str] = []
+            self.down = True
+
+        async def effects(self, events: Sequence[EntityEvent[Added]]) -> None:
+            for event in events:
+                if self.down and event.payload.note == "b":
+                    raise ConnectionError("no mail today")
+                self.had.append(event.payload.note)
+
+    view = WithEffects()
+    for note in "abc":
+        await counters("a").add_noted(1, note)
+    handle = await run_here(node, "Lines", view)
+    await caught_up(node, handle)
+    await handle.stop()
+    (letter,) = await database.dead_letters.list("Lines")
+    for down in (True, False):
+        view.down = down
+        assert await database.dead_letters.ask_again("Lines", letter.tag, letter.offset)
+        handle = await run_here(node, "Lines", view)
+        await eventually(lambda: _none_asked(database))
+        await handle.stop()
+        assert ("b" in view.had) is not down
+        assert await lines(database) == {"a": "ac" if down else "acb"}
+    assert await database.dead_letters.list("Lines") == []

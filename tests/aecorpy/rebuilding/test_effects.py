@@ -9,7 +9,7 @@ from aecorpy.management.rebuilding import back, rebuild
 from journal.contract import Database
 from tests.aecorpy.rebuilding.conftest import StartNode
 from tests.aecorpy.rebuilding.seeing import serves
-from tests.aecorpy.rebuilding.shops import Load, Shops, started
+from tests.aecorpy.rebuilding.shops import Load, RebuiltShop, Shops, started
 from tests.waiting import eventually
 
 
@@ -92,3 +92,31 @@ async def test_what_came_after_a_way_back_at_once_has_no_effect_again_at_the_nex
         await load.seen()
     assert {event: had(view)[event] for event in before} == dict(before)
     assert set(had(view)) == events(load)
+
+
+async def test_a_letter_asked_for_waits_until_its_generation_serves_again_and_has_its_effect_then(
+    start: StartNode, database: Database
+) -> None:
+    view = Shops("poison", by=(1,))
+    load = Load([await started(await start(), view)])
+    await load.some(2)
+    await load.sell(load.shops[0], "s1", "poison", 1)
+    await eventually(lambda: (1, "s1", 3) in view.had)
+    tag = f"rebuilt_shop-{RebuiltShop.tagging.shard_of('s1')}"
+    management = Management(database)
+    offset = (await database.offsets.read("shops"))[tag].offset + 1
+    await management.skip("shops", tag, offset, by="a test", why="poison")
+    await load.seen()
+    await rebuild(database, "shops", "a test")
+    await serves(database, 2)
+    assert await database.dead_letters.ask_again("shops@1", tag, offset), "it went with its generation"
+    view.poison.clear()
+    view.had.clear()
+    await back(database, "shops", "a test")
+    await serves(database, 1)
+
+    async def is_settled() -> bool:
+        return await database.dead_letters.list("shops") == await database.dead_letters.list("shops@1") == []
+
+    await eventually(is_settled)
+    assert view.had == [(1, "s1", 3)]
