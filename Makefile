@@ -12,7 +12,7 @@ ARGS ?=
 SEEDS ?= 300
 INPUTS ?= 1000000
 MINUTES ?= 2
-WORKERS := -n 2
+WORKERS := -n 3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --no-input
@@ -33,7 +33,7 @@ help: ## list the targets
 demo: $(VENV)/.extra-demo ## book concert seats on a cluster, kill a node, add one; nothing is lost or doubled
 	@$(PY) -m aecorpy.demo $(ARGS)
 
-test: $(VENV)/.extra-dev ## run all tests, in two processes, on PostgreSQL servers started for them
+test: $(VENV)/.extra-dev ## run all tests, in three processes, on PostgreSQL servers started for them
 	@$(PY) -m pytest $(WORKERS) $(ARGS)
 
 bench: $(VENV)/.extra-bench ## measure, against bounds; JSON in build/bench (ARGS=--quick: short)

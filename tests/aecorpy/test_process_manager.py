@@ -103,6 +103,7 @@ async def test_a_crash_between_the_commands_and_the_offset(start_node: StartNode
     gate = faulty.block("commit")
     handle = await run_here(node, "Payments", Payments())
     await gate.reached()
+    await handle.stop()
     await node.stop()
     assert len(await amounts(accounts, faulty, "a")) == 20, "all is done, and the offset has not moved"
     node = await start_node()

@@ -83,10 +83,10 @@ async def test_the_real_log(store: str) -> None:
 
 
 async def test_ctrl_c_and_going_on(store: str, tmp_path: Path) -> None:
-    log = small_log(tmp_path / "log.csv", cases=3_000, tasks=12)  # several seconds of work on a fast machine, too
+    log = small_log(tmp_path / "log.csv", cases=1_500, tasks=12)  # several seconds of work on a fast machine, too
     async with program("aecorpy.demo.permits", log, "--store", store) as process:
         assert process.stdout is not None
-        while b"of 36,000 activities" not in await process.stdout.readline():
+        while b"of 18,000 activities" not in await process.stdout.readline():
             assert not process.stdout.at_eof(), "it ended before it told of progress"
         process.send_signal(signal.SIGINT)
         text = "\n".join(await rest(process))
@@ -94,10 +94,10 @@ async def test_ctrl_c_and_going_on(store: str, tmp_path: Path) -> None:
         recorded = re.search(r"([\d,]+) tasks recorded", text)
         assert recorded is not None, text
         count = int(recorded[1].replace(",", ""))
-        assert 0 < count < 36_000
+        assert 0 < count < 18_000
     code, lines = await run("aecorpy.demo.permits", log, "--store", store)
     assert code == 0, lines
-    assert f"recorded={36_000 - count} known={count} events=36000 cases=3000" in lines[-1]
+    assert f"recorded={18_000 - count} known={count} events=18000 cases=1500" in lines[-1]
 
 
 def test_another_log_in_the_same_store_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
