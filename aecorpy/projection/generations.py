@@ -192,7 +192,10 @@ class Generations:
     def _check_idle(self, name: str) -> None:
         if self.building is not None:
             number = self.building.generation.number
-            raise RebuildRefused(f"view {name!r} is being rebuilt already, as generation {number}: cancel that first")
+            raise RebuildRefused(
+                f"view {name!r} is being rebuilt already, as generation {number}: watch it "
+                "(`aecorpy projections rebuild --only-watch …`), or cancel it first"
+            )
 
     def note(self, name: str) -> NewNote:
         """How it is stored, for the view `name`."""

@@ -114,7 +114,7 @@ async def test_a_rebuild_is_cancelled(start: StartNode, database: Database) -> N
     await load.sell(load.shops[0], "s1", "poison", 1)  # it does not get past it, so nothing is switched
     await rebuild(database, "shops", "a test")
     await eventually(lambda: view.handled[2] >= 100)
-    with pytest.raises(RebuildRefused, match="'shops' is being rebuilt already, as generation 2: cancel that first"):
+    with pytest.raises(RebuildRefused, match="'shops' is being rebuilt already, as generation 2: watch it"):
         await rebuild(database, "shops", "a test")
     await cancel(database, "shops", "a test")
     await load.some(1)
