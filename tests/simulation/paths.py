@@ -23,9 +23,9 @@ class Delays:
     late: float = 0.001
     later: float = 0.2
 
-    def draw(self, draws: random.Random) -> float:
-        """One segment's."""
-        delay = self.least + draws.expovariate(1 / self.mean)
+    def draw(self, draws: random.Random, slowness: float = 1.0) -> float:
+        """One segment's, where all takes longer by a factor, but for the pause before a lost one is sent again."""
+        delay = (self.least + draws.expovariate(1 / self.mean)) * slowness
         return delay + self.later if draws.random() < self.late else delay
 
 
@@ -60,7 +60,7 @@ class Path:
 
     def delay(self) -> float:
         """How long the next segment is on its way."""
-        return self.delays.draw(self._draws) * self.slowness
+        return self.delays.draw(self._draws, self.slowness)
 
     def when_open(self, send: Callable[[], object]) -> None:
         """Call `send` now, or when it is not cut any more."""
