@@ -139,7 +139,7 @@ def _not_behind(_: Any) -> Any:
     return lambda self, shard, former: False
 
 
-overtaking: Patch = replaced(Region, "_begin_flush", _not_behind)
+not_flushed: Patch = replaced(Region, "_begin_flush", _not_behind)
 
 
 def _no_slots(original: Any) -> Any:

@@ -121,16 +121,6 @@ def _all_or_nothing(original: Any) -> Any:
 group_acknowledged: Patch = replaced(GroupCommit, "_deliver", _all_or_nothing)
 
 
-def _sending_on(_: Any) -> Any:
-    def take_behind(self: GroupCommit, batch: Any, outcomes: Sequence[Outcome]) -> list[Any]:
-        return []
-
-    return take_behind
-
-
-sent_behind_a_failure: Patch = replaced(GroupCommit, "_take_behind", _sending_on)
-
-
 def _sending_again(_: Any) -> Any:
     """An append whose outcome is unknown is sent again, behind whatever is there by then."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from aecorpy.projection import ProjectionRunner, TableView
+from aecorpy.processing.worker import Task
+from aecorpy.projection import TableView
+from aecorpy.projection.distributed import ProjectionProcesses
+from journal.contract import Database
 from journal.memory.offsets import MemoryOffsets
 from journal.records import ConsumerOffset, OffsetMove
 from tests.mutants.mutant import Patch, replaced
@@ -37,18 +41,39 @@ def _unfenced(_: Any) -> Any:
 unfenced_offsets: Patch = replaced(MemoryOffsets, "move", _unfenced)
 
 
+class _Unclaimed:
+    """Another object, of which nothing can be claimed."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def claim(self, consumer: str, tags: Sequence[str], epoch: int) -> None:
+        """Do nothing."""
+
+
+class _Joining(_Unclaimed):
+    @property
+    def offsets(self) -> Any:
+        """The offsets, as they are."""
+        return _Unclaimed(self._inner.offsets)
+
+
 def _joining_in(original: Any) -> Any:
     """Who starts takes the epoch that is there, instead of a newer one."""
 
-    async def start(self: ProjectionRunner[Any]) -> None:
-        stored = await self._database.offsets.read(self.name)
-        if not stored:
-            await original(self)
-            return
-        self._epoch = max(row.epoch for row in stored.values())
-        await self._reread()
+    async def claim(self: ProjectionProcesses, number: int, epoch: int) -> Task:
+        stored = await self._view.database.offsets.read(self.deployment)
+        held = [stored[str(tag)].epoch for tag in self._tags[number] if str(tag) in stored]
+        other = copy.copy(self)
+        if held:
+            other._view = replace(self._view, database=cast(Database, _Joining(self._view.database)))
+        task: Task = await original(other, number, max(held, default=epoch))
+        return task
 
-    return start
+    return claim
 
 
-started_twice: Patch = replaced(ProjectionRunner, "_start", _joining_in)
+started_twice: Patch = replaced(ProjectionProcesses, "claim", _joining_in)

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LATEST = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Delays:
@@ -23,9 +25,9 @@ class Delays:
     late: float = 0.001
     later: float = 0.2
 
-    def draw(self, draws: random.Random, slowness: float = 1.0) -> float:
-        """One segment's, where all takes longer by a factor, but for the pause before a lost one is sent again."""
-        delay = (self.least + draws.expovariate(1 / self.mean)) * slowness
+    def draw(self, draws: random.Random) -> float:
+        """One segment's."""
+        delay = self.least + draws.expovariate(1 / self.mean)
         return delay + self.later if draws.random() < self.late else delay
 
 
@@ -59,8 +61,8 @@ class Path:
                 send()
 
     def delay(self) -> float:
-        """How long the next segment is on its way."""
-        return self.delays.draw(self._draws, self.slowness)
+        """How long the next segment is on its way: not for ever, also when it is lost on a slow path."""
+        return min(self.delays.draw(self._draws) * self.slowness, LATEST)
 
     def when_open(self, send: Callable[[], object]) -> None:
         """Call `send` now, or when it is not cut any more."""

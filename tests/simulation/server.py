@@ -107,7 +107,7 @@ class StoreServer:
 
     async def _serve(self, request: _Request) -> None:
         life = self._life
-        await asyncio.sleep(self._work.draw(self._draws, self.slowness))
+        await asyncio.sleep(self._work.draw(self._draws) * self.slowness)
         fate = self._draws.random()
         if life != self._life or (request.writes and fate < self.loses_before):
             self._answer(request, _raising(request.lost("connection lost")))

@@ -49,7 +49,7 @@ def test_a_node_that_joins_anew_is_not_taken_for_dead_by_who_hears_of_it_first()
 
 def test_an_append_queued_behind_a_failed_one_does_not_follow_one_that_came_late() -> None:
     assert not faulty(20_094)[1]
-    assert not faulty(1_017, kinds=(store_slow,))[1]  # does without the rule what 20,094 did when it was found
+    assert not faulty(1_017, kinds=(store_slow,))[1]
 
 
 def test_what_others_asked_of_a_shard_is_answered_although_the_node_that_gave_it_up_leaves() -> None:
