@@ -51,7 +51,7 @@ class Buffer(Address):
 
     __slots__ = ("_routes", "_shard", "items", "marker", "unsure")
 
-    def __init__(self, routes: Routes, shard: int, unsure: bool) -> None:
+    def __init__(self, routes: Routes, shard: int, *, unsure: bool = False) -> None:
         self._routes = routes
         self._shard = shard
         self.items: deque[tuple[Envelope, Address] | Foreign] = deque()
@@ -137,7 +137,7 @@ class Routes:
         self.post = post
         self._asks = asks
         self.homes = [Home(0, 0)] * shard_count
-        self.addresses: list[Address] = [Buffer(self, shard, unsure=False) for shard in range(shard_count)]
+        self.addresses: list[Address] = [Buffer(self, shard) for shard in range(shard_count)]
         self.local: dict[int, Address] = {}
         self.occupied = 0
         self._vacated: list[asyncio.Future[None]] = []
@@ -349,7 +349,7 @@ class Routes:
         del self.homes[shard_count:], self.addresses[shard_count:]
         for shard in range(len(self.homes), shard_count):
             self.homes.append(Home(0, 0))
-            self.addresses.append(Buffer(self, shard, unsure=False))
+            self.addresses.append(Buffer(self, shard))
 
     def refuse_waiting(self, why: str, first: int = 0) -> None:
         """Tell who sent what still waits that nothing happened; this node will not send it on any more.

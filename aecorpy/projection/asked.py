@@ -60,7 +60,7 @@ class AskedLetters(Generic[E]):
         place = f"projection {self._consumer!r}, {letter.tag} offset {letter.offset}"
         try:
             event = await self._event(letter)
-            await self._projection.effects([event])  # maybe once more
+            await self._projection.effects([event])  # before it is handled, as in a step; maybe once more
             settled = [(letter.tag, letter.offset)]
             await self._projection.handle(self._database, replace(step, events=[event], settled=settled))
             _log.info("%s: its dead letter is handled", place)

@@ -63,15 +63,14 @@ async def open_transaction(
         try:
             yield link
         except Exception as error:
-            connections.failed(error)
             await link.roll_back()
             if ours and isinstance(error, DRIVER_ERRORS):
                 raise before_commit(connections.where, error) from error
             raise
         await commit(connections.where, link)
     except BaseException as error:
+        connections.failed(error)
         if not isinstance(error, Exception):
-            connections.failed(error)
             link.terminate()  # cancelled, maybe in the middle of a statement; the server rolls back
         raise
     finally:

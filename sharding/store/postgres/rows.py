@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sharding.store.errors import LeaseLost, StoreUnavailable, TermOver
+from sharding.store.postgres.lane import PACKAGE
 from sharding.store.records import DOWN, Deployment, Member, Picture, Seat
 from sharding.store.scripts import statements
 
@@ -24,7 +25,7 @@ class Rows:
 
     async def run(self, statement: str, *values: Any) -> list[Any]:
         """Run the statement of that name with the cluster and `values` as its parameters, and return its rows."""
-        sql = statements("sharding.store.postgres")[statement]
+        sql = statements(PACKAGE)[statement]
         rows: list[Any] = await self._connection.fetch(sql, self.cluster, *values)
         return rows
 

@@ -7,10 +7,9 @@ from typing import Any
 import asyncpg
 
 from sharding.store.errors import ClusterSchemaMismatch, StoreUnavailable
-from sharding.store.postgres.lane import CHANGE, READ, Lane
+from sharding.store.postgres.lane import CHANGE, PACKAGE, READ, Lane
 from sharding.store.scripts import check_current, migrations, missing_migrations, statements
 
-PACKAGE = "sharding.store.postgres"
 LIMIT = 30.0  # seconds, waiting for other programs that do the same included
 
 

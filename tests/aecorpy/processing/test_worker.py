@@ -61,6 +61,7 @@ async def test_a_process_that_raises_at_once_is_run_again_with_growing_pauses() 
 
 @virtually
 async def test_where_a_failure_came_from_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.clear()  # played in several orders
     errors = ["no luck", "no luck", "no luck", "other luck"]
 
     async def body() -> None:
