@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aecorpy import ClusterNode, OutcomeUnknown, Unavailable
-from aecorpy.errors import AecorError, JournalError, text_of
+from aecorpy.errors import AecorError, Fenced, JournalError, text_of
 from aecorpy.projection import Projection, ProjectionRunner, TagStatus
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class ProjectionHandle:
                 stored = await offsets.read(self._name)
                 epoch = 1 + max((row.epoch for row in stored.values()), default=0)
                 await offsets.claim(self._name, tags, epoch)
-            except (Unavailable, OutcomeUnknown):
+            except (Unavailable, OutcomeUnknown, Fenced):  # fenced: a claim that was cancelled came through late
                 await asyncio.sleep(0.001)
             else:
                 return epoch
