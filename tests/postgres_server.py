@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import unittest
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +50,7 @@ class PostgresServer:
     Args:
         settings: server settings that differ from `SETTINGS`.
         folder: where its folder is made; by default where temporary files are.
+        prefix: what its command begins with, for a server in a network of its own. It is there that `url` holds.
 
     Raises:
         PostgresMissing: the wheel is not installed.
@@ -57,9 +58,12 @@ class PostgresServer:
 
     owned = True
 
-    def __init__(self, settings: Mapping[str, str] | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, folder: Path | None = None, prefix: Sequence[str] = ()
+    ) -> None:
         self._binaries = wheel_binaries()
         self._settings = {**SETTINGS, **(settings or {})}
+        self._prefix = tuple(prefix)
         self._folder = Path(tempfile.mkdtemp(prefix="aecorpy-pg-", dir=folder))
         self._data = self._folder / "work" / "data"
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -131,11 +135,15 @@ class PostgresServer:
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, _execute(url or self.url, sql)).result()
 
-    def create_database(self) -> str:
-        """Create an empty database and return its DSN."""
+    def create_database(self, by: str | None = None) -> str:
+        """Create an empty database and return its DSN.
+
+        Args:
+            by: a DSN of the server, where `url` does not lead to it from here.
+        """
         name = f"aecorpy_{secrets.token_hex(6)}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE template0', by)
+        return urlunsplit(urlsplit(by or self.url)._replace(path=f"/{name}"))
 
     def drop_database(self, url: str) -> None:
         """Drop a database made by `create_database`, whoever is still connected to it."""
@@ -207,6 +215,7 @@ class PostgresServer:
         account = f"{self._account.pw_uid}:{self._account.pw_gid}" if self._account else ""
         keeper = Path(__file__).with_name("postgres_keeper.py")
         command: list[str | Path] = [
+            *self._prefix,
             sys.executable,
             "-I",
             "-S",

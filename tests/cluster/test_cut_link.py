@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.conftest import NewFleet, check_sound
-from tests.cluster.machines import Machines, NotAllowed, two_machines
+from tests.cluster.machines import Machines, NotAllowed, made_machines
 from tests.waiting import eventually
 
 SECRET = "nobody outside knows this"
@@ -17,8 +17,8 @@ NOTICED = 4.0 + 1.0 + 1.0  # seconds of silence of a link, out of reach, passed 
 @pytest.fixture
 def machines() -> Iterator[Machines]:
     try:
-        with two_machines() as both:
-            yield both
+        with made_machines() as machines:
+            yield machines
     except NotAllowed as reason:
         pytest.skip(str(reason))
 
@@ -34,10 +34,10 @@ async def test_the_coordinators_side_serves_all_while_the_link_is_cut_and_the_ot
     assert set(await cluster.write_to_all("c")) == {"answered"}
     assert await cluster.coordinator() in {"a", "b"}
     elsewhere = cluster.owned()["c"]
-    machines.cut()
+    machines.link.cut()
     await cluster.served("a", within=NOTICED + 4.0)
     assert "answered" not in await cluster.write_to_all("c", elsewhere, within=1.0)  # the journal knows who owns them
-    machines.mend()
+    machines.link.mend()
     await cluster.served("c", within=10)
     await eventually(lambda: cluster.is_balanced(), within=10)
     await check_sound(cluster, by="a")

@@ -83,7 +83,7 @@ def _run(wish: Wish, name: str) -> Outcome:
     log = logging.FileHandler(wish.folder / "run.log")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s.%(msecs)03d %(message)s", datefmt="%H:%M:%S",
                         handlers=[log], force=True)  # fmt: skip
-    with made() as network, opened(name) as store:
+    with made() as network, opened(name, network) as store:
         for what, why in {**store.left_out, **network.left_out}.items():
             say(f"{name}: left out: {what} ({why})")
         return asyncio.run(run(wish, store, network))

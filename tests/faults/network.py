@@ -1,24 +1,28 @@
-"""Two machines with a cable that can also be slow; without namespaces, one machine whose network nobody harms."""
+"""Two machines for nodes and one for the store, with cables; without namespaces, a network that nobody harms."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from tests.cluster.machines import Machines, NotAllowed
+from tests.cluster.machines import Cable, Machines, NotAllowed
 from tests.faults.plan import Kind
 
 DELAYED = ("netem", "delay", "150ms", "50ms", "loss", "2%")
 NARROW = ("tbf", "rate", "300kbit", "burst", "8kb", "latency", "800ms")  # where the kernel has no netem
+SUPPLY_DELAYED = ("netem", "delay", "40ms", "20ms", "loss", "1%")
+SUPPLY_NARROW = ("tbf", "rate", "1mbit", "burst", "16kb", "latency", "400ms")
 SECRET = "known to the nodes of this run"
+HARMED = (Kind.CUT, Kind.SLOW, Kind.STORE_CUT, Kind.STORE_SLOW)
 
 
 class Network:
-    """Where the nodes are.
+    """Where the nodes are, and the way from there to the store.
 
     Attributes:
-        kinds: the faults that are possible.
+        kinds: the faults that are possible between nodes.
+        supply_kinds: those that are possible between nodes and a store that is reached over the network.
         left_out: those that are not, with the reason.
         secret: what nodes need to talk on it.
     """
@@ -26,24 +30,33 @@ class Network:
     def __init__(self, machines: Machines | None = None, refused: str = "") -> None:
         self._machines = machines
         self.secret = SECRET if machines else ""
-        self.kinds: tuple[Kind, ...] = (Kind.CUT, Kind.SLOW) if machines else ()
-        self.left_out = dict.fromkeys((Kind.CUT, Kind.SLOW), refused) if refused else {}
+        self.kinds: tuple[Kind, ...] = ()
+        self.supply_kinds: tuple[Kind, ...] = ()
+        self.left_out = dict.fromkeys(HARMED, refused) if refused else {}
         self._slow: tuple[str, ...] = ()
+        self._supply_slow: tuple[str, ...] = ()
         if machines:
-            self._choose_slowness()
+            self.kinds, self.supply_kinds = (Kind.CUT, Kind.SLOW), (Kind.STORE_CUT, Kind.STORE_SLOW)
+            self._choose_slowness(machines.link)
 
-    def _choose_slowness(self) -> None:
+    def _choose_slowness(self, cable: Cable) -> None:
         why = ""
-        for self._slow in (DELAYED, NARROW):
+        for self._slow, self._supply_slow in ((DELAYED, SUPPLY_DELAYED), (NARROW, SUPPLY_NARROW)):
             try:
-                self.slow()
+                cable.slow(*self._slow)
             except subprocess.CalledProcessError as error:
                 why = error.stderr.strip()
             else:
-                self.hasten()
                 return
-            self.hasten()
-        self.kinds, self.left_out = (Kind.CUT,), {Kind.SLOW: why}
+            finally:
+                cable.hasten()
+        self.kinds, self.supply_kinds = (Kind.CUT,), (Kind.STORE_CUT,)
+        self.left_out = {Kind.SLOW: why, Kind.STORE_SLOW: why}
+
+    @property
+    def cables(self) -> tuple[Cable, ...]:
+        """Between the two machines of nodes, and from each of these to the store."""
+        return (self._machines.link, *self._machines.supplies) if self._machines else ()
 
     def host(self, machine: int) -> str:
         """The address of one of the two."""
@@ -53,30 +66,23 @@ class Network:
         """What a command begins with to run there."""
         return self._machines.inside(machine) if self._machines else ()
 
-    def cut(self) -> None:
-        """Pull the cable: what is sent is lost without a word."""
-        assert self._machines is not None, "planned only where there is one"
-        self._machines.cut()
+    def beside_store(self) -> Sequence[str]:
+        """What a command begins with to run where the store is."""
+        return self.inside(2)
+
+    def store_host(self, machine: int) -> str:
+        """The address by which one of the two reaches the store's machine; empty where there is none."""
+        return self._machines.supplies[machine].ends[1].address if self._machines else ""
+
+    def slow(self, cable: int) -> None:
+        """Let all that goes through one of the `cables` take its time."""
+        self.cables[cable].slow(*(self._supply_slow if cable else self._slow))
 
     def mend(self) -> None:
-        """Put it back, whether it was pulled or not."""
-        if self._machines is not None:
-            with suppress(subprocess.CalledProcessError):
-                self._machines.mend()
-
-    def slow(self) -> None:
-        """Let all that goes through it take its time."""
-        self._on_both("replace", *self._slow)
-
-    def hasten(self) -> None:
-        """Let it be quick again, whether it was slow or not."""
-        with suppress(subprocess.CalledProcessError):
-            self._on_both("delete")
-
-    def _on_both(self, what: str, *how: str) -> None:
-        for name in self._machines.names if self._machines else ():
-            command = ["tc", "-n", name, "qdisc", what, "dev", name, "root", *how]
-            subprocess.run(command, check=True, capture_output=True, text=True)
+        """Let everything through again, quickly."""
+        for cable in self.cables:
+            cable.mend()
+            cable.hasten()
 
 
 @contextmanager

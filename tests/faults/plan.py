@@ -19,6 +19,8 @@ class Kind(StrEnum):
     KILL_ALL = "all killed"
     CUT = "cut"
     SLOW = "slow link"
+    STORE_CUT = "cut from store"
+    STORE_SLOW = "slow to store"
     RESTART = "store restart"
     CONNECTIONS = "connections ended"
     DISK = "full disk"
@@ -33,6 +35,8 @@ WEIGHTS: Final = {
     Kind.KILL_ALL: 1,
     Kind.CUT: 4,
     Kind.SLOW: 3,
+    Kind.STORE_CUT: 4,
+    Kind.STORE_SLOW: 2,
     Kind.RESTART: 3,
     Kind.CONNECTIONS: 4,
     Kind.DISK: 2,
@@ -40,6 +44,9 @@ WEIGHTS: Final = {
 }
 MEAN_GAP: Final = 2.5  # seconds
 LONGEST: Final = 10.0
+LINK: Final = 0  # the cable between nodes; the others go from each of their machines to the store
+SUPPLIES: Final = (1, 2)
+BOTH_WAYS: Final = (0, 1)
 LAST_QUARTER: Final = 0.75  # of the time, after which no rolling restart begins: it takes its time
 
 
@@ -52,16 +59,22 @@ class Strike:
         kind: which.
         victims: names of nodes, where it is for some.
         seconds: how long it lasts.
+        cable: which, where it is for one.
+        senders: the ends of a cable from which nothing comes through any more.
     """
 
     at: float
     kind: Kind
     victims: tuple[str, ...] = ()
     seconds: float = 0.0
+    cable: int | None = None
+    senders: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         lasting = f" for {self.seconds:.1f} s" if self.seconds else ""
-        return f"{self.at:6.1f} s: {' '.join((self.kind, *self.victims))}{lasting}"
+        where = (f"cable {self.cable}",) if self.cable is not None else ()
+        which = (f"from end {self.senders[0]}",) if len(self.senders) == 1 else ()
+        return f"{self.at:6.1f} s: {' '.join((self.kind, *self.victims, *where, *which))}{lasting}"
 
 
 def plan(
@@ -107,8 +120,11 @@ def _strike(draws: Random, at: float, kind: Kind, nodes: Sequence[str], callers:
             return Strike(at, kind, victims[:1])
         case Kind.KILL_CALLER:
             return Strike(at, kind, (draws.choice(list(callers)),))
-        case Kind.CUT | Kind.SLOW:
-            return Strike(at, kind, (), draws.uniform(0.5, 3 * lease))
+        case Kind.CUT | Kind.SLOW | Kind.STORE_CUT | Kind.STORE_SLOW:
+            cable = LINK if kind in (Kind.CUT, Kind.SLOW) else draws.choice(SUPPLIES)
+            senders = draws.choice((BOTH_WAYS, BOTH_WAYS, (0,), (1,)))
+            lost = senders if kind in (Kind.CUT, Kind.STORE_CUT) else ()
+            return Strike(at, kind, (), draws.uniform(0.5, 3 * lease), cable, lost)
         case Kind.RESTART | Kind.DISK:
             return Strike(at, kind, (), draws.uniform(0.2, 1.5 * lease))
         case _:

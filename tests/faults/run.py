@@ -96,6 +96,7 @@ class Site:
         self.record = Recorder(wish.folder / "faults.history")
         self.machines: dict[str, Machine] = {}
         self._folder = wish.folder
+        self._store = store
         self._keeping: list[asyncio.Task[None]] = []
         common = Setting(
             store.url, str(wish.folder), secret=network.secret, loads=wish.loads, mutant=wish.mutant, status=status
@@ -113,7 +114,7 @@ class Site:
     def _add(
         self, common: Setting, network: Network, name: str, machine: int, *, calls: bool = False, **more: Any
     ) -> None:
-        setting = replace(common, node=name, host=network.host(machine), **more)
+        setting = replace(common, node=name, host=network.host(machine), url=self._store.url_from(machine), **more)
         self.machines[name] = Machine(setting, self.record, calls=calls, prefix=network.inside(machine))
 
     @property
@@ -232,7 +233,6 @@ async def _harm(site: Site, wish: Wish, store: Store, network: Network, outcome:
 async def settle(site: Site, wish: Wish, store: Store, network: Network, database: Database, outcome: Outcome) -> None:
     """Repair everything, and wait until all is served, runs, and has caught up."""
     network.mend()
-    network.hasten()
     await store.heal()
     site.record(Healed(now(), SETTLES_WITHIN))
     limit = asyncio.get_running_loop().time() + SETTLES_WITHIN

@@ -166,11 +166,11 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[logging.FileHandler(folder / "run.log")])
     wish = Wish(options.seed, options.minutes * 60, (BOOKING,), None, folder)
     (folder / "top").mkdir()
-    with opened(options.store) as store:
+    with opened(options.store, Network()) as store:
         top = asyncio.run(measure(replace(wish, folder=folder / "top", per_second=0.0), store))
     wish = replace(wish, per_second=min(top / 2, MOST_PER_SECOND))
     say(f"top load {top:,.0f} commands a second; the soak has {wish.per_second:,.0f}, for {options.minutes:g} minutes")
-    with opened(options.store) as store:
+    with opened(options.store, Network()) as store:
         outcome, samples, rate = asyncio.run(soak(wish, store))
     grown = growing(samples)
     _write(options.store, wish, outcome, samples, top, rate, grown)

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from tests.faults.network import Network
 from tests.faults.plan import Kind
 from tests.postgres_server import PostgresServer
 
@@ -65,7 +66,7 @@ class Store:
     """A SQLite file, and what both stores have.
 
     Attributes:
-        url: the journal's.
+        url: the journal's, for who is on no machine of its own.
         kinds: the faults that are possible.
         left_out: those that are not, with the reason.
     """
@@ -77,6 +78,10 @@ class Store:
         self.url = f"sqlite:///{disk.folder}/journal.db"
         self.kinds: tuple[Kind, ...] = () if disk.refused else (Kind.DISK,)
         self.left_out = {Kind.DISK: disk.refused} if disk.refused else {}
+
+    def url_from(self, machine: int) -> str:
+        """The journal's URL for nodes on that machine."""
+        return self.url
 
     async def fill_disk(self, seconds: float) -> None:
         """Leave no room on the disk for so long."""
@@ -104,25 +109,46 @@ class Store:
 
 
 class PostgresStore(Store):
-    """A server of our own. It is reached by a socket in the file system, from every network namespace."""
+    """A server of our own, on a machine of its own where there are any.
+
+    Nodes reach it by their machine's cable. Who looks after the run reaches it by a socket in the file system; so do
+    nodes, where there are no machines.
+    """
 
     name = POSTGRES
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, network: Network) -> None:
         super().__init__(disk)
+        self._network = network
         disk.folder.chmod(0o711)
         self._sockets = Path(tempfile.mkdtemp(prefix="aecorpy-sockets-"))
         self._sockets.chmod(0o777)
-        settings = {**NO_BATCH_JOBS, "unix_socket_directories": str(self._sockets)}
-        self._server = PostgresServer(settings, folder=disk.folder)
+        admitted = self._sockets / "pg_hba.conf"
+        admitted.write_text("local all all scram-sha-256\nhost all all all scram-sha-256\n")
+        settings = {
+            **NO_BATCH_JOBS,
+            "unix_socket_directories": str(self._sockets),
+            "hba_file": str(admitted),
+            "listen_addresses": "*" if network.cables else "",
+        }
+        self._server = PostgresServer(settings, folder=disk.folder, prefix=network.beside_store())
         self._server.start()
-        self.url = self._by_socket(self._server.create_database())
-        self.kinds = (*self.kinds, Kind.RESTART, Kind.CONNECTIONS)
+        self.url = self._server.create_database(by=self._by_socket(self._server.url))
+        self.kinds = (*self.kinds, Kind.RESTART, Kind.CONNECTIONS, *network.supply_kinds)
 
     def _by_socket(self, url: str) -> str:
         parts = urlsplit(url)
         query = f"host={quote(str(self._sockets))}&port={parts.port}"
         return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@", query=query))
+
+    def url_from(self, machine: int) -> str:
+        """See `Store.url_from`."""
+        host = self._network.store_host(machine)
+        if not host:
+            return self.url
+        at_home, here = urlsplit(self._server.url), urlsplit(self.url)
+        netloc = f"{at_home.username}:{at_home.password}@{host}:{at_home.port}"
+        return urlunsplit(here._replace(netloc=netloc, query=""))
 
     async def fill_disk(self, seconds: float) -> None:
         """See `Store.fill_disk`; a server that gave up is started again."""
@@ -157,12 +183,12 @@ class PostgresStore(Store):
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Store]:
-    """A new store, for the block."""
+def opened(name: str, network: Network) -> Iterator[Store]:
+    """A new store on that network, for the block."""
     folder = Path(tempfile.mkdtemp(prefix="aecorpy-disk-"))
     disk = Disk(folder)
     try:
-        store = PostgresStore(disk) if name == POSTGRES else Store(disk)
+        store = PostgresStore(disk, network) if name == POSTGRES else Store(disk)
         try:
             yield store
         finally:

@@ -41,7 +41,7 @@ class Striker:
         self._nodes = [one for one in machines.values() if not one.calls]
         self._store = store
         self._network = network
-        self._store_busy, self._network_busy = asyncio.Lock(), asyncio.Lock()
+        self._store_busy, self._cables_busy = asyncio.Lock(), [asyncio.Lock() for _ in network.cables]
 
     async def run(self, strikes: Sequence[Strike]) -> None:
         """Do all of them, each at its time, and wait until they are over."""
@@ -54,8 +54,8 @@ class Striker:
 
     async def _strike(self, strike: Strike) -> None:
         locks = [self._machines[name].busy for name in strike.victims]
-        if strike.kind in (Kind.CUT, Kind.SLOW):
-            locks = [self._network_busy]
+        if strike.cable is not None:
+            locks = [self._cables_busy[strike.cable]]
         elif strike.kind in (Kind.RESTART, Kind.CONNECTIONS, Kind.DISK):
             locks = [self._store_busy]
         elif strike.kind in (Kind.ROLL, Kind.KILL_ALL):
@@ -89,12 +89,13 @@ class Striker:
                 await asyncio.sleep(FROZEN_FIRST)
                 victims[1].kill()
                 await freezing
-            case Kind.CUT:
-                self._network.cut()
-                await self._then(strike.seconds, self._network.mend)
-            case Kind.SLOW:
-                self._network.slow()
-                await self._then(strike.seconds, self._network.hasten)
+            case Kind.CUT | Kind.STORE_CUT:
+                cable = self._network.cables[_cable_of(strike)]
+                cable.cut(strike.senders)
+                await self._then(strike.seconds, cable.mend)
+            case Kind.SLOW | Kind.STORE_SLOW:
+                self._network.slow(_cable_of(strike))
+                await self._then(strike.seconds, self._network.cables[_cable_of(strike)].hasten)
             case Kind.RESTART:
                 await self._store.restart(strike.seconds)
             case Kind.CONNECTIONS:
@@ -123,3 +124,8 @@ class Striker:
         was = one.life
         self.codes[await one.terminate()] += 1
         await eventually(lambda: one.life != was and one.owns, LONGEST_START, 0.1, f"{one.name} is back")
+
+
+def _cable_of(strike: Strike) -> int:
+    assert strike.cable is not None, f"{strike.kind} is for one"
+    return strike.cable
