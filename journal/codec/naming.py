@@ -31,6 +31,31 @@ def event(name: str, *, version: int = 1) -> Callable[[C], C]:
         ValueError: the name is empty, too long or not valid text, or the version is below 1.
         TypeError: it is the class, as where `@event` stands without a name.
     """
+    return _mark("event", name, version)
+
+
+def snapshot(name: str, *, version: int = 1) -> Callable[[C], C]:
+    """Give a state's class its name and version among the snapshots. The same mark as `event`.
+
+    Args:
+        name: what stands beside the snapshot; any text of at most 200 bytes.
+        version: raise it whenever the class's fields change, and add an upcaster.
+
+    Raises:
+        ValueError, TypeError: as `event`.
+    """
+    return _mark("snapshot", name, version)
+
+
+def stored_as(cls: Any) -> StoredAs | None:
+    """The name and version that `event` or `snapshot` gave this very class, or None."""
+    marked = vars(cls).get(_ATTRIBUTE) if isinstance(cls, type) else None
+    return marked if isinstance(marked, StoredAs) else None
+
+
+def _mark(decorator: str, name: str, version: int) -> Callable[[C], C]:
+    if isinstance(name, type):
+        raise TypeError(f"{name.__name__}: give it a name in the journal, @{decorator}({name.__name__!r})")
     stored = StoredAs(_checked(name), version)
     if type(version) is not int or version < 1:
         raise ValueError(f"version {version!r} of {name!r}: versions are 1, 2, 3, …")
@@ -42,28 +67,7 @@ def event(name: str, *, version: int = 1) -> Callable[[C], C]:
     return mark
 
 
-def snapshot(name: str, *, version: int = 1) -> Callable[[C], C]:
-    """Give a state's class its name and version among the snapshots. The same mark as `event`.
-
-    Args:
-        name: what stands beside the snapshot; any text of at most 200 bytes.
-        version: raise it whenever the class's fields change, and add an upcaster.
-
-    Raises:
-        ValueError: as `event`.
-    """
-    return event(name, version=version)
-
-
-def stored_as(cls: Any) -> StoredAs | None:
-    """The name and version that `event` or `snapshot` gave this very class, or None."""
-    marked = vars(cls).get(_ATTRIBUTE) if isinstance(cls, type) else None
-    return marked if isinstance(marked, StoredAs) else None
-
-
 def _checked(name: str) -> str:
-    if isinstance(name, type):
-        raise TypeError(f"{name.__name__}: give it a name in the journal, @event({name.__name__!r})")
     if not isinstance(name, str) or not name or "\0" in name:
         raise ValueError(f"name {name!r}: use text that is not empty and holds no NUL")
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES or not name.isprintable():

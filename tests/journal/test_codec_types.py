@@ -343,6 +343,7 @@ def test_importing_the_codec_imports_no_store() -> None:
     assert found.strip() == "set()"
 
 
-def test_an_event_without_a_name_says_how_it_is_written() -> None:
-    with pytest.raises(TypeError, match=r"Seat: give it a name in the journal, @event\('Seat'\)"):
-        event(type("Seat", (), {}))  # type: ignore[arg-type]
+@pytest.mark.parametrize("decorator", [event, snapshot])
+def test_a_decorator_without_a_name_says_how_it_is_written(decorator: Any) -> None:
+    with pytest.raises(TypeError, match=rf"Seat: give it a name in the journal, @{decorator.__name__}\('Seat'\)"):
+        decorator(type("Seat", (), {}))
