@@ -18,6 +18,7 @@ from aecorpy.demo.permits.log import read_log
 from aecorpy.errors import ClusterStoreError
 from tests.checker.files import Recorder
 from tests.cluster.program import die_with_parent, say
+from tests.faults.burials import record_members
 from tests.faults.callers import BookingLoad, PermitLoad, Teller, until
 from tests.faults.concerts import Concert
 from tests.faults.hosting import client, status_lines
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 async def main(setting: Setting) -> int:
     """Call until somebody asks to stop; the exit code."""
+    record_members(setting)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

@@ -13,6 +13,7 @@ from tests.checker.files import Recorder
 from tests.checker.records import Started, Stopped
 from tests.cluster.program import die_with_parent
 from tests.faults.bells import Ringing
+from tests.faults.burials import record_members
 from tests.faults.concerts import LINES, PROCESSES, STEPS, BookingSteps, Concert, ConcertLines
 from tests.faults.leases import record_leases
 from tests.faults.setting import BOOKING, CLUSTER, PERMITS, Setting, given, now
@@ -31,6 +32,7 @@ def node(name: str) -> ClusterNode:
         _mutate(setting.mutant)
     record = Recorder(setting.file("history"))
     record_leases(record, setting.life)
+    record_members(setting)
     return Hosting(setting, record).new_node(name)
 
 

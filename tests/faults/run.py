@@ -21,6 +21,7 @@ from tests.checker.instances import spans
 from tests.checker.records import Effect, Healed, Record, Settled, Started, Told
 from tests.faults import ending
 from tests.faults.bells import BELLS, create_strokes
+from tests.faults.burials import burials
 from tests.faults.concerts import LINES, STEPS, Concert
 from tests.faults.findings import WAKING, overlaps, surprises
 from tests.faults.network import Network
@@ -263,7 +264,7 @@ async def _behind(wish: Wish, database: Database) -> str:
 
 async def check_all(site: Site, wish: Wish, database: Database, outcome: Outcome) -> None:
     """Read what is there, and find what is broken."""
-    common: list[Record] = list(read(*site.histories()))
+    common: list[Record] = [*read(*site.histories()), *burials(wish.folder)]
     processes = await ending.process_records(database, [one for one in common if isinstance(one, Started)])
     _keep(wish.folder / "processes.end", processes)
     outcome.violations += ending.gaps([one for one in processes if isinstance(one, Effect)])
