@@ -98,6 +98,8 @@ def _sqlstate(error: BaseException | None) -> str:
 
 
 def _reason(error: BaseException) -> str:
+    if _never_sent(error):
+        return "the server has just ended the connection"
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer within the time limit"
     return " ".join(str(error).split()) or type(error).__name__  # the server's DETAIL is a line of its own
