@@ -47,7 +47,7 @@ from sharding.links import LinkListener, Links, LinkSettings
 from sharding.ports import Ports
 from sharding.protocol import MESSAGES
 from sharding.settings import ClusterSettings
-from sharding.store import ClusterStore, open_cluster_store
+from sharding.store import ClusterStore, Seat, checked_seat, open_cluster_store
 from sharding.store import Deployment as ClusterDeployment
 from sharding.wire import Registry
 
@@ -81,7 +81,8 @@ class ClusterNode:
         on_start: called with the node when it has joined and deployed `entities`, to distribute projections and start
             processes, say; what it raises ends the start.
         bind: host and port on which other nodes reach this one; port 0 takes a free one.
-        advertise: host and port that other nodes are told, where they differ from `bind` (port 0: the real one).
+        advertise: host and port that other nodes are told, where they differ from `bind` (port 0: the real one); needed
+            with `bind` to all addresses of a machine.
         secret: what all nodes of the cluster know and nobody else, at least 16 bytes; needed beyond loopback.
         server_tls, client_tls: TLS contexts for accepting and for dialling.
         lease_seconds: how long a node that is not heard of keeps its shards, unless its process is known to be dead.
@@ -99,6 +100,10 @@ class ClusterNode:
         draw: random numbers in [0, 1), which spread retries.
         ports: time, chance and network of the cluster's part; for tests and simulations.
         on_owned: called with (type, shard, epoch, owned now) as shards come and go; for records of who owned what.
+
+    Raises:
+        UnsafeSetting: secret or TLS contexts would keep nobody out.
+        ValueError: a name, port, weight, role or time is none that can be used.
     """
 
     def __init__(
@@ -137,6 +142,8 @@ class ClusterNode:
         self._journal = journal
         self._store = store
         self._bind, self._advertise = bind, advertise
+        for _, port in (bind, advertise or bind):
+            checked_seat(Seat(self.node, "127.0.0.1", port, weight, roles))
         self._links = LinkSettings(name, secret, server_tls, client_tls)
         self._weight, self._roles = weight, roles
         self._settings = replace(cluster or ClusterSettings(), lease=lease_seconds)
@@ -211,7 +218,7 @@ class ClusterNode:
             Unavailable: the database cannot be reached.
             SchemaMismatch: it belongs to another version.
             NodeNameTaken: a living process is a member under this node's name.
-            UnsafeSetting: the address could be reached by others, and nothing would keep them out.
+            UnsafeSetting: the address could be reached by others, and nothing would keep them out; or by nobody.
             OSError: the address cannot be had.
         """
         if self._engine is not None:

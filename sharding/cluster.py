@@ -23,6 +23,7 @@ from sharding.farewells import Farewells
 from sharding.host import ShardHost
 from sharding.last_words import LastWords
 from sharding.links import Link, LinkError, Links, Peer
+from sharding.links.settings import check_advertised
 from sharding.membership import Membership
 from sharding.messages import Envelope
 from sharding.notices import (
@@ -162,12 +163,15 @@ class Cluster:
 
         Raises:
             ClusterStoreError: the store is away, or a living process has this node's name.
+            UnsafeSetting: the address could be reached by others, and nothing would keep them out; or nobody could.
             LinkError, OSError: the address cannot be had.
         """
         address = (host, port)
         if self._links is not None:
             address = await self._links.listen(host, port)
         where = advertised or address
+        if self._links is not None:
+            check_advertised(where[0])
         seat = Seat(self.node, where[0], where[1] or address[1], self.weight, self.roles)
         network = self.ports.network if self._links is not None else None
         member = Membership(self.store, seat, self.settings.lease, self.ports, network, self)

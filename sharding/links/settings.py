@@ -58,6 +58,8 @@ class LinkSettings:
     def __post_init__(self) -> None:
         if not _is_name(self.cluster):
             raise UnsafeSetting("cluster", f"a name of 1 to {MOST_NAME_BYTES} bytes of UTF-8 is needed")
+        if self.secret is not None and not isinstance(self.secret, bytes):
+            raise UnsafeSetting("secret", f"it must be bytes, not {type(self.secret).__name__}")
         if self.secret is not None and len(self.secret) < LEAST_SECRET_BYTES:
             raise UnsafeSetting("secret", f"it must have {LEAST_SECRET_BYTES} bytes or more, best 32 random ones")
         self._check_limits()
@@ -113,6 +115,32 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_anywhere(host: str) -> bool:
+    """Whether `host` stands for all addresses of a machine: one can listen there, but nobody can be reached there."""
+    if host == "":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_unspecified
+
+
+def check_advertised(host: str) -> None:
+    """Whether other nodes can be told that this one is at `host`.
+
+    Raises:
+        UnsafeSetting: they would look for it on their own machines, and take it for dead.
+    """
+    if is_anywhere(host):
+        raise UnsafeSetting(
+            "advertise",
+            f"other nodes would be told to reach this one at {host!r}, which is their own machine to them; give "
+            "advertise=(HOST, PORT) with an address that they can reach, port 0 for the one that is listened at",
+        )
 
 
 def _check_tls(setting: str, context: ssl.SSLContext | None) -> None:

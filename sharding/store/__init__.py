@@ -1,5 +1,6 @@
 """The cluster store: members, leases, the coordinator's term, shard allocations; on PostgreSQL, SQLite or in memory."""
 
+from sharding.store.checking import checked_seat
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import (
     ClusterSchemaMismatch,
@@ -41,5 +42,6 @@ __all__ = [
     "StoreOutcomeUnknown",
     "StoreUnavailable",
     "TermOver",
+    "checked_seat",
     "open_cluster_store",
 ]

@@ -11,6 +11,7 @@ from sharding.store.records import PROCESS, Allocation, Deployment, Member, Seat
 
 _CLUSTER = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 LONGEST_TEXT = 500  # characters of a name, a host, a role
+LONGEST_NODE = 255  # bytes of a node's name, as it has to fit into the handshake between nodes
 LARGEST = 2**63 - 1  # incarnations, terms, epochs
 MOST_SHARDS = 2**31 - 1
 
@@ -43,8 +44,12 @@ def checked_seat(seat: Seat) -> Seat:
     Raises:
         ValueError: a text is empty, too long or cannot be stored; port or weight are out of their bounds.
     """
+    if isinstance(seat.roles, str):
+        raise ValueError(f"node {seat.node!r}: roles {seat.roles!r}: use a tuple, such as ({seat.roles!r},)")
     for what, text in (("node", seat.node), ("host", seat.host), *(("role", role) for role in seat.roles)):
         _check_text(what, text)
+    if len(seat.node.encode()) > LONGEST_NODE:
+        raise ValueError(f"node {seat.node[:80]!r}…: use a name of at most {LONGEST_NODE} bytes of UTF-8")
     if not 0 <= seat.port <= 65535:
         raise ValueError(f"node {seat.node!r}: port {seat.port} is none")
     if not (math.isfinite(seat.weight) and seat.weight >= 0):

@@ -175,11 +175,13 @@ async def test_leave_ends_the_lease_of_one_declared_down(cluster: ClusterStore) 
         seat(""),
         seat("a\0b"),
         seat("\ud800"),
-        seat("a" * 501),
+        seat("a" * 256),
+        seat("ä" * 128),
         seat("a")._replace(port=65536),
         seat("a")._replace(weight=math.inf),
         seat("a")._replace(weight=-1.0),
         seat("a")._replace(roles=("",)),
+        seat("a")._replace(roles="web"),  # type: ignore[arg-type]
     ],
 )
 async def test_a_seat_that_cannot_be_kept_is_refused(cluster: ClusterStore, bad: Seat) -> None:
