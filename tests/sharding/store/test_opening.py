@@ -92,6 +92,14 @@ async def test_who_only_looks_creates_nothing(tmp_path: Path, postgres_url: str)
     assert os.listdir(tmp_path) == ["tickets.db-cluster"]
 
 
+async def test_who_only_looks_leaves_an_empty_file_empty(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.db-cluster"
+    file.touch()
+    with pytest.raises(NoSuchCluster, match="'tickets'"):
+        await open_cluster_store(f"sqlite:///{tmp_path}/tickets.db", "tickets", create=False)
+    assert file.read_bytes() == b""
+
+
 async def test_who_only_looks_sees_what_others_wrote(tmp_path: Path, postgres_url: str) -> None:
     for url in (f"sqlite:///{tmp_path}/tickets.db", postgres_url):
         store = await open_cluster_store(url, "tickets")
