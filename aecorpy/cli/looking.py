@@ -39,6 +39,7 @@ class TypeSeen:
         shards: how many it has.
         per_node: how many of them each node owns that is not down.
         highest_epoch: among its shards; 0 before the first was given away.
+        placed: shard, node and epoch of each shard that has an owner who is not down.
         without_owner: shards that nobody owns who is not down.
         moving: shards on their way from one owner to another.
     """
@@ -48,6 +49,7 @@ class TypeSeen:
     shards: int
     per_node: dict[str, int]
     highest_epoch: int
+    placed: list[tuple[int, str, int]]
     without_owner: list[int]
     moving: list[int]
 
@@ -121,6 +123,7 @@ def _type(
         deployment.shard_count,
         dict(sorted(Counter(owned.values()).items())),
         max((one.epoch for one in allocations), default=0),
+        [(one.shard, owned[one.shard], one.epoch) for one in allocations if one.shard in owned],
         [shard for shard in range(deployment.shard_count) if shard not in owned],
         moving,
     )

@@ -65,6 +65,7 @@ async def test_the_same_as_json(store: ClusterStore, tmp_path: Path) -> None:
             "shards": 6,
             "per_node": {"a": 2, "b": 1},
             "highest_epoch": 7,
+            "placed": [[0, "a", 1], [1, "a", 1], [2, "b", 1]],
             "without_owner": [3, 4, 5],
             "moving": [2],
         }
