@@ -78,6 +78,9 @@ class Caller:
         for answer in self._answers.values():
             answer.set_exception(ConnectionError("the link was lost"))
 
+    def unsent(self, link: Link, message: Any) -> None:
+        """`lost` has said it."""
+
     def unheard(self, incarnation: int) -> None:
         """`lost` has said it."""
 
@@ -101,6 +104,9 @@ class Answerer:
 
     def lost(self, link: Link, first_unsent: int) -> None:
         """The caller has gone, or comes."""
+
+    def unsent(self, link: Link, message: Any) -> None:
+        """`lost` has said it."""
 
     def unheard(self, incarnation: int) -> None:
         """The same."""

@@ -524,6 +524,12 @@ class Cluster:
         # If its process is dead we hear that next, and what was put back goes on waiting.
         self.engine.loop.call_soon(self._deployed.tell_all, PeerChanged(peer.incarnation, LOST))
 
+    def unsent(self, link: Link, message: Any) -> None:
+        """See `LinkListener`. Asks of this node wait anew already; nothing else of this kind has a sender here."""
+        if type(message) is Request and not (message.origin == self.me and message.ask):
+            peer = link.peer
+            self._undelivered(message, f"the connection to {peer.node} at {peer.host}:{peer.port} was lost before")
+
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
@@ -589,9 +595,18 @@ class Cluster:
         deployed = self._deployed.get(message.name)
         if deployed is not None:
             deployed.routes.take(message)
-        elif isinstance(message, Request) and message.ask:
-            text = f"{message.name} is not deployed on node {self.node!r}"
-            try_to_send(self, message.origin, Failed(message.ask, UNDELIVERED, text))
+        elif isinstance(message, Request):
+            self._undelivered(message, f"{message.name} is not deployed on node {self.node!r}")
+
+    def _undelivered(self, request: Request, why: str) -> None:
+        """Tell who asked that nothing happened; what nobody waits for is a dead letter."""
+        deployed = self._deployed.get(request.name)
+        if deployed is not None:
+            deployed.routes.fail(request, UNDELIVERED, why)
+        elif request.ask:
+            try_to_send(self, request.origin, Failed(request.ask, UNDELIVERED, why))
+        else:
+            self.engine.dead_letters.add(self.engine.nobody, request, self.engine.nobody)
 
 
 def _peer(member: Member) -> Peer:

@@ -71,8 +71,7 @@ class Buffer(Address):
     def deliver(self, message: Any, sender: Any) -> None:
         """Let a caller's envelope wait, or refuse it when too much waits already."""
         if len(self.items) >= MAX_WAITING:
-            host = self._routes.host
-            self._routes.engine.tell(sender, host.refusal(host.overloaded(self._shard)))
+            self._routes.refuse(self, message, sender, self._routes.host.overloaded(self._shard))
         else:
             message.waiting = True
             self.items.append((message, sender))
@@ -153,7 +152,7 @@ class Routes:
         try:
             payload = self.host.wire.pack(envelope.message)
         except Exception as error:  # noqa: BLE001 - a message that cannot be packed concerns its sender only
-            self.engine.tell(sender, self.host.refusal(error))
+            self.refuse(self.addresses[shard], envelope, sender, error)
             return
         if asks:
             assert isinstance(sender, ReplyAddress)
@@ -168,6 +167,13 @@ class Routes:
         else:
             if asks:
                 ask.serial = serial
+
+    def refuse(self, target: Address, envelope: Envelope, sender: Address, error: BaseException) -> None:
+        """Tell a caller of `error`; an envelope that has none is a dead letter."""
+        if sender is self.engine.nobody:
+            self.engine.dead_letters.add(target, envelope.message, sender)
+        else:
+            self.engine.tell(sender, self.host.refusal(error))
 
     def give_up(self, shard: int, why: str) -> None:
         """Tell who waits for an answer of the shard's former owners that none comes; what was sent may yet happen."""
@@ -196,7 +202,7 @@ class Routes:
         """What another node sent here: to the shard if it lives here, on to its owner, or let it wait."""
         shard = foreign.shard
         if not 0 <= shard < len(self.homes):
-            self._fail(foreign, UNDELIVERED, f"{self.name} has no shard {shard} here")
+            self.fail(foreign, UNDELIVERED, f"{self.name} has no shard {shard} here")
             return
         if foreign.epoch > self.homes[shard].epoch:
             # The sender knows more than we do, and the news are on their way. What we have meanwhile is superseded: a
@@ -215,7 +221,7 @@ class Routes:
 
     def _let_wait(self, waiting: deque[Any], foreign: Foreign) -> None:
         if len(waiting) >= MAX_WAITING:
-            self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: too much waits for its new home")
+            self.fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: too much waits for its new home")
         else:
             waiting.append(foreign)
 
@@ -227,7 +233,7 @@ class Routes:
             envelope = Envelope(foreign.shard, foreign.key, self.host.wire.unpack(foreign.payload))
         except Exception as error:  # noqa: BLE001 - whatever does not decode is refused, and its sender hears why
             _log.warning("%s: a message from member %d cannot be read: %s", self.name, foreign.origin, error)
-            self._fail(foreign, UNDELIVERED, f"{self.name}: the message cannot be read by the owner: {error}")
+            self.fail(foreign, UNDELIVERED, f"{self.name}: the message cannot be read by the owner: {error}")
             return
         if not foreign.ask:
             self.engine.tell(address, envelope)
@@ -253,24 +259,31 @@ class Routes:
             kind = UNDELIVERED
         else:
             kind = RAISED if isinstance(error, HandlerFailed) else UNANSWERED
-        self._fail(request, kind, str(error))
+        self.fail(request, kind, str(error))
 
     def _send_on(self, owner: int, foreign: Foreign) -> None:
         if foreign.hops >= MAX_HOPS:
-            self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: its owner changed too often")
+            self.fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: its owner changed too often")
             return
         epoch = self.homes[foreign.shard].epoch
         try:
             self.post.send(owner, foreign._replace(hops=foreign.hops + 1, epoch=max(epoch, foreign.epoch)))
         except Unreachable as error:
-            self._fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: {error}")
+            self.fail(foreign, UNDELIVERED, f"{self.name} shard {foreign.shard}: {error}")
             return
         if isinstance(foreign, Request):
             try_to_send(self.post, foreign.origin, Moved(foreign.ask, self.name, foreign.shard, owner, epoch))
 
-    def _fail(self, foreign: Foreign, kind: int, text: str) -> None:
-        if isinstance(foreign, Request) and foreign.ask:
+    def fail(self, foreign: Foreign, kind: int, text: str) -> None:
+        """Tell who waits for an answer that none comes; what nobody waits for is a dead letter."""
+        if not isinstance(foreign, Request):
+            return
+        if foreign.ask:
             try_to_send(self.post, foreign.origin, Failed(foreign.ask, kind, text))
+        else:
+            known = 0 <= foreign.shard < len(self.addresses)
+            target = self.addresses[foreign.shard] if known else self.engine.nobody
+            self.engine.dead_letters.add(target, foreign, self.engine.nobody)
 
     # --- changes
 
@@ -369,7 +382,7 @@ class Routes:
                     else:
                         self._undelivered(*item, why)
         for one in foreign:
-            self._fail(one, UNDELIVERED, f"{self.name} shard {one.shard}: {why}")
+            self.fail(one, UNDELIVERED, f"{self.name} shard {one.shard}: {why}")
 
     def forget_homes(self) -> None:
         """This node is no member any more: let everything wait until the homes are known anew."""

@@ -147,7 +147,7 @@ class Shard(AsyncActor):
 
     def _wait_for_opening(self, envelope: Envelope, sender: Any) -> None:
         if len(self._waiting) >= MAX_WAITING:
-            self._refuse(sender, self._host.overloaded(self._number))
+            self._refuse(envelope, sender, self._host.overloaded(self._number))
             return
         self._waiting.append((envelope, sender))
         if self._phase == CLOSED:
@@ -177,8 +177,8 @@ class Shard(AsyncActor):
             return
         _log.warning("shard %d cannot be opened: %s", self._number, error)
         self._phase = CLOSED
-        for _, sender in waiting:
-            self._refuse(sender, error)
+        for envelope, sender in waiting:
+            self._refuse(envelope, sender, error)
         if self._host.resident is not None:
             self._call_up_after(self._resident.not_opened())
 
@@ -218,8 +218,11 @@ class Shard(AsyncActor):
         self._young, self._old = {}, {}
         self._expelled.update(self._leaving)
 
-    def _refuse(self, sender: Any, error: BaseException) -> None:
-        self.send(sender, self._host.refusal(error))
+    def _refuse(self, envelope: Envelope, sender: Any, error: BaseException) -> None:
+        if sender is self.engine.nobody:  # who does not wait is told nothing
+            self.engine.dead_letters.add(self.myAddress, envelope.message, sender)
+        else:
+            self.send(sender, self._host.refusal(error))
 
     # --- the resident
 

@@ -69,6 +69,9 @@ class LinkListener(Protocol):
         """The connection ended, or could not be made. Serials from `first_unsent` on never left this process and never
         will; of those below, sent since the last loss, each may have arrived."""
 
+    def unsent(self, link: Link, message: Any) -> None:
+        """After `lost`, and in order: each message that waited, and so never left this process."""
+
     def unheard(self, incarnation: int) -> None:
         """The connection on which the member was heard is over: nothing that it sent on it will be told any more."""
 

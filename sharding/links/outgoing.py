@@ -12,7 +12,7 @@ from sharding.links.contract import LinkDown, LinkFull, MessageTooLarge, Peer
 from sharding.links.dialling import DialledConnection
 from sharding.links.handshake import Identity
 from sharding.links.traffic import LinkStatus, log
-from sharding.wire import UnencodableMessage
+from sharding.wire import UnencodableMessage, unframed
 
 _BYTES_PER_WRITE = 256 * 1024
 
@@ -189,26 +189,31 @@ class OutgoingLink:
             return
         self._connection = None
         was_open = self._state is State.OPEN
-        first_unsent = self._forget_waiting()
+        first_unsent, unsent = self._forget_waiting()
         if was_open:
             self._office.traffic.lost += 1
         if was_open or self._failures == 0:
             log.debug("%r: %s", self, why)
         self._try_again(self._pause_after_life() if was_open else self._pause_after_failure())
-        self._office.listener.lost(self, first_unsent)
+        self._tell_lost(first_unsent, unsent)
         if dead and not self._is_closed():
             self._office.listener.dead(self, why)
 
     def _is_closed(self) -> bool:
         return self._state is State.CLOSED
 
-    def _forget_waiting(self) -> int:
-        first_unsent = self._handed + 1
+    def _forget_waiting(self) -> tuple[int, deque[bytes]]:
+        first_unsent, unsent = self._handed + 1, self._waiting
         self._handed = self._serial
-        self._waiting.clear()
+        self._waiting = deque()
         self._waiting_bytes = 0
         self._idle = self._paused = False
-        return first_unsent
+        return first_unsent, unsent
+
+    def _tell_lost(self, first_unsent: int, unsent: deque[bytes]) -> None:
+        self._office.listener.lost(self, first_unsent)
+        for frame in unsent:
+            self._office.listener.unsent(self, self._office.registry.decode(unframed(frame)))
 
     def _pause_after_life(self) -> float:
         # At once, as a killed process is noticed by its refusal; but not over and over when each one is cut soon.
@@ -261,7 +266,7 @@ class OutgoingLink:
         active = self._state is not State.WAITING
         connection, self._connection = self._connection, None
         self._state = State.CLOSED
-        first_unsent = self._forget_waiting()
+        first_unsent, unsent = self._forget_waiting()
         if self._redial is not None:
             self._redial.cancel()
         for task in self._tasks:
@@ -269,7 +274,7 @@ class OutgoingLink:
         if connection is not None:
             connection.end("closed by us", flush=flush)
         if active:
-            self._office.listener.lost(self, first_unsent)
+            self._tell_lost(first_unsent, unsent)
 
     async def tasks_ended(self) -> None:
         """Wait for the end of attempts to connect that were cancelled."""

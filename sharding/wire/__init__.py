@@ -2,7 +2,7 @@
 
 from sharding.wire.errors import BadFrame, UnencodableMessage, UnfitMessageType, WireError
 from sharding.wire.registry import MAX_FRAME, Registry
-from sharding.wire.splitter import Splitter, framed
+from sharding.wire.splitter import Splitter, framed, unframed
 
 __all__ = [
     "MAX_FRAME",
@@ -13,4 +13,5 @@ __all__ = [
     "UnfitMessageType",
     "WireError",
     "framed",
+    "unframed",
 ]

@@ -16,6 +16,11 @@ def framed(body: bytes) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
+def unframed(frame: bytes) -> bytes:
+    """The body of a whole frame."""
+    return frame[LENGTH.size :]
+
+
 class Splitter:
     """Takes bytes as they come and gives whole bodies.
 

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from thespian.actors import Actor, ActorExitRequest, ActorTypeDispatcher, WakeupMessage
 
-from aecorpy import ActorRefs, DeadlinePassed, InvalidDefinition, InvalidName, NodeStopping
+from aecorpy import ActorRefs, ClusterNode, DeadlinePassed, InvalidDefinition, InvalidName, NodeStopping
 from aecorpy.errors import AecorError, JournalError
 from tests.aecorpy.conftest import StartNode
 from tests.waiting import eventually
@@ -74,6 +76,30 @@ async def test_telling_needs_no_answer(greeters: ActorRefs) -> None:
     greeters("a").tell("one")
     greeters("a").tell("two")
     assert await greeters("a").ask("three") == "a: three 3"
+
+
+async def test_what_is_told_to_another_node_and_never_leaves_this_one_is_a_dead_letter(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/greeters.db"
+    async with ClusterNode("g", journal=url) as there, ClusterNode("g", journal=url, weight=0) as here:
+        await there.deploy(Greeter, shards=1)
+        greeters = await here.deploy(Greeter, shards=1)
+        assert await greeters("a").ask("hello") == "a: hello 1"
+        assert here._engine is not None
+        assert here.cluster._links is not None
+        assert there.cluster._links is not None
+        letters, sent = here._engine.dead_letters, 0
+        for connection in there.cluster._links._incoming.values():
+            connection._transport.pause_reading()  # type: ignore[union-attr]
+        while here.cluster._links.status().links[0].waiting_bytes < 1_000_000:
+            for _ in range(10):
+                greeters("a").tell("x" * 10_000)
+            sent += 10
+            await asyncio.sleep(0)
+        for connection in list(there.cluster._links._incoming.values()):
+            connection.abort()
+        await eventually(lambda: letters.count)
+        assert 100 <= letters.count < sent  # some had left
+        assert (await greeters("a").ask("hello")).startswith("a: hello")
 
 
 async def test_thespian_s_dispatcher_works(start_node: StartNode) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import pytest
+from thespian.actors import Actor, DeadEnvelope
 
 from sharding import routes
 from sharding.actors import DiedUnanswered, HandlerFailed, Undeliverable
@@ -40,6 +43,48 @@ async def test_a_message_without_answer_is_no_ask(rig: Rig) -> None:
     rig.engine.tell(rig.routes.addresses[0], Envelope(0, "k", "tell"))
     assert [one.ask for _, one in rig.post.take(Request)] == [0]
     assert len(rig.asks) == 0
+
+
+class Letters(Actor):
+    """Keeps dead letters."""
+
+    kept: ClassVar[list[Any]] = []
+
+    def receiveMessage(self, message: Any, sender: Any) -> None:
+        if isinstance(message, DeadEnvelope):
+            self.kept.append(message.deadMessage)
+
+
+@pytest.fixture
+async def letters(rig: Rig) -> list[Any]:
+    """What comes to the dead letters from now on."""
+    Letters.kept = []
+    rig.engine.dead_letters.set_handler(rig.engine.create(Letters), True)
+    return Letters.kept
+
+
+async def test_what_nobody_waits_for_and_cannot_be_delivered_is_a_dead_letter(
+    rig: Rig, letters: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "MAX_WAITING", 1)
+
+    def tell(text: str) -> None:
+        rig.engine.tell(rig.routes.addresses[0], Envelope(0, "k", text))
+
+    tell("waits")
+    tell("too much")
+    foreign = [request(ask=0, epoch=0), request(ask=0, shard=7), request(b"\xff", ask=0, shard=1)]
+    await rig.homes((1, ME, 1))
+    for one in foreign:
+        rig.routes.take(one)
+    await rig.homes((0, X, 1))
+    tell("unpackable")
+    rig.post.unreachable.add(X)
+    tell("out of reach")
+    rig.routes.take(request(ask=0, epoch=1))
+    await turns()
+    assert letters == ["too much", *foreign, "unpackable", "out of reach", request(ask=0, epoch=1)]
+    assert rig.post.take(Failed) == []
 
 
 async def test_too_much_that_waits_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

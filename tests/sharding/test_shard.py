@@ -8,7 +8,7 @@ import pytest
 
 from sharding import shard as module
 from sharding.actors import AskFailed, Engine, Undeliverable
-from sharding.messages import StillBusy
+from sharding.messages import Envelope, StillBusy
 from tests.sharding.shards import IDLE, Caller, Host, Refusal, cells, turns
 from tests.waiting import eventually
 
@@ -36,6 +36,24 @@ async def test_a_shard_that_cannot_be_opened_tells_who_waits_and_is_tried_again(
     host.open_errors = [Refusal("first"), Refusal("second")]
     assert str(await caller.ask("a")) == "first"
     assert str(await caller.ask("a")) == "second"
+    assert await caller.ask("a") == ("a", 1)
+
+
+async def test_what_nobody_waits_for_is_a_dead_letter_when_a_shard_does_not_open(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 1)
+    host = Host()
+    caller = Caller(engine, host)
+    await caller.ready()
+    host.gate.clear()
+    host.open_errors = [Refusal("not now")]
+    caller.tell(Envelope(0, "a", "waits"))
+    caller.tell(Envelope(0, "a", "too much"))
+    await turns()
+    assert engine.dead_letters.count == 1
+    host.gate.set()
+    await eventually(lambda: engine.dead_letters.count == 2)
     assert await caller.ask("a") == ("a", 1)
 
 

@@ -50,6 +50,9 @@ class Heard:
     def lost(self, link: Link, first_unsent: int) -> None:
         self._tell("lost", link, first_unsent)
 
+    def unsent(self, link: Link, message: Any) -> None:
+        self._tell("unsent", link, message)
+
     def unheard(self, incarnation: int) -> None:
         self._tell("unheard", incarnation)
 

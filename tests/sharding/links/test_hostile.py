@@ -185,6 +185,9 @@ async def test_a_reader_that_stands_still_fills_the_link_then_loses_it() -> None
         await a.heard.until(lost=1)
         [(_, first_unsent)] = a.heard.of("lost")
         assert 1 < first_unsent <= sent  # some left, some never did
+        unsent = [message for _, message in a.heard.of("unsent")]
+        assert len(unsent) == sent - first_unsent + 1
+        assert unsent[-1] == Said(1)
 
 
 async def _send_until_refused(send: object) -> None:

@@ -65,7 +65,11 @@ async def test_nobody_listens_is_lost_then_dead_at_once() -> None:
         assert link.send(Said(1)) == 1
         await a.heard.until(dead=1)
         assert asyncio.get_running_loop().time() - began < 1
-        assert a.heard.told[:2] == [("lost", link, 1), ("dead", link, "nobody listens there")]
+        assert a.heard.told[:3] == [
+            ("lost", link, 1),
+            ("unsent", link, Said(1)),
+            ("dead", link, "nobody listens there"),
+        ]
         with pytest.raises(LinkDown, match="b at 127"):
             link.send(Said(2))
 
@@ -165,7 +169,8 @@ async def test_a_dropped_member_is_closed_both_ways_and_not_let_in_again() -> No
         to_b.send(Said(1))
         to_b.send(Said(2))
         a.links.drop(2)
-        assert a.heard.told[-1] == ("lost", to_b, 2)  # the second one was gathered, not yet written
+        # the second one was gathered, not yet written
+        assert a.heard.told[-2:] == [("lost", to_b, 2), ("unsent", to_b, Said(2))]
         with pytest.raises(LinkDown, match="closed"):
             to_b.send(Said(3))
         await b.heard.until(lost=2)

@@ -171,7 +171,7 @@ def test_a_network_that_says_nothing_is_given_up_after_connect_seconds_and_nobod
         link = world.links.to(PEER)
         link.send(Said(1))
         await asyncio.sleep(SETTINGS.connect_seconds + 0.01)
-        assert world.heard.told == [("lost", link, 1)]
+        assert world.heard.told == [("lost", link, 1), ("unsent", link, Said(1))]
 
     in_virtual_time(play)
 
