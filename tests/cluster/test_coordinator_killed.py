@@ -9,6 +9,8 @@ from tests.cluster.test_coming_and_going import SOON, calls
 from tests.postgres_server import PostgresServer
 from tests.waiting import eventually
 
+AWAY = 10.0  # seconds that the store is away for
+
 
 async def test_the_coordinator_is_killed_in_the_middle_of_hand_offs(new_fleet: NewFleet) -> None:
     cluster = new_fleet(lease=30.0, shards=120, settings={"moves_at_once": 2})
@@ -66,9 +68,12 @@ async def test_while_the_store_is_away_callers_are_told_and_then_service_resumes
     was = {name: await node.ask("incarnation") for name, node in cluster.nodes.items()}
     await cluster.served("a")
     await asyncio.to_thread(postgres_server.stop_immediate)
+    until = asyncio.get_running_loop().time() + AWAY
     told = await cluster.write_to_all("a", within=0.5)
     assert "answered" not in told
     await eventually(lambda: not any(cluster.owned().values()), within=10, what="each gives its shards up in time")
+    await asyncio.sleep(until - asyncio.get_running_loop().time())
+    assert "answered" not in await cluster.write_to_all("b", within=0.5)
     await asyncio.to_thread(postgres_server.start)
     await cluster.served("b", within=10)
     await cluster.balanced()
