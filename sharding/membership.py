@@ -134,9 +134,9 @@ class Membership(AsyncActor):
     def _join(self) -> None:
         if self._phase == OUTSIDE:
             sent_at = self._ports.clock()
-            joining = take_seat(
-                self._store, self._seat, self._lease.seconds, self._network, replacing=self._former or None
-            )
+            # Who joins anew may have been replaced under its name, and must not replace that one in turn.
+            network = self._network if self._first else None
+            joining = take_seat(self._store, self._seat, self._lease.seconds, network, replacing=self._former or None)
             self.pipe_to_self(joining, lambda outcome: _Joined(sent_at, outcome))
 
     def _on_joined(self, sent_at: float, outcome: Outcome[Member]) -> None:
@@ -190,7 +190,7 @@ class Membership(AsyncActor):
             self._renew_in(self._pause())
             self._see(outcome.value)
         elif isinstance(error, LeaseLost):
-            _log.warning("node %r: %s", self._seat.node, error)
+            _log.warning("node %r: %s%s", self._seat.node, error, self._why_though_it_runs())
             self._lose()
         else:
             if not isinstance(error, ClusterStoreError):
@@ -199,6 +199,14 @@ class Membership(AsyncActor):
                 _log.warning("node %r cannot renew its lease, and goes on trying: %s", self._seat.node, error)
             self._away = True
             self._renew_in(self._lease.retry_pause(self._ports.draw()))
+
+    def _why_though_it_runs(self) -> str:
+        if self._ports.clock() > self._lease.usable_until:
+            return ""
+        return (
+            f". It runs, so perhaps others do not reach it at {self._seat.host}:{self._seat.port} (see `bind` and "
+            "`advertise`), or another process has its name"
+        )
 
     def _pause(self) -> float:
         pause = self._lease.pause(self._ports.draw())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sharding.actors import AsyncActor, Engine
+from sharding.links import Listening, Network
 from sharding.membership import Membership
 from sharding.notices import Deposed, Leave, Left, News, PeerDead
 from sharding.ports import Ports
@@ -66,16 +67,26 @@ class Household:
         self.said.append(f"leaving said, resigned {resigned}")
 
 
+class NobodyListens(Network):
+    """Refuses each connection, as machines do at whose ports nobody listens."""
+
+    async def connect(self, *_: Any) -> asyncio.Transport:
+        raise ConnectionRefusedError
+
+    async def listen(self, *_: Any) -> Listening:
+        raise AssertionError("nobody listens here")
+
+
 class Node:
     """A membership with its household. `late` is by how much its clock has jumped."""
 
-    def __init__(self, hall: Hall, name: str, weight: float) -> None:
+    def __init__(self, hall: Hall, name: str, weight: float, network: Network | None) -> None:
         self.home = Household()
         self.late = 0.0
         draws = hall.draws
         ports = Ports(clock=lambda: hall.loop.time() + self.late, draw=draws.random)
         seat = Seat(name, "127.0.0.1", 4_000, weight)
-        self.membership = Membership(hall.store, seat, LEASE, ports, None, self.home)
+        self.membership = Membership(hall.store, seat, LEASE, ports, network, self.home)
         self.engine = Engine(hall.loop)
         self.address = self.engine.create(lambda: self.membership)
         self.engine.run_queue.guard = self.membership.guard
@@ -108,9 +119,9 @@ class Hall:
         for node in self.nodes:
             await node.die()
 
-    async def node(self, name: str = "a", weight: float = 1.0) -> Node:
+    async def node(self, name: str = "a", weight: float = 1.0, network: Network | None = None) -> Node:
         """A node that has joined."""
-        node = Node(self, name, weight)
+        node = Node(self, name, weight, network)
         self.nodes.append(node)
         await until(lambda: node.home.me or node.home.error)
         return node
@@ -220,6 +231,23 @@ async def test_who_was_declared_down_stops_all_and_joins_anew() -> None:
         assert second.home.said == ["joined 2", "outside", "joined 3"]
         await until(lambda: second.home.coordinator == (1, 1))
         assert first.home.said == ["joined 1", "leads 1"]
+
+
+@virtually
+async def test_who_was_replaced_under_its_name_does_not_replace_its_successor(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Hall() as hall:
+        node = await hall.node("a", network=NobodyListens())
+        assert (await hall.store.join(Seat("a", "127.0.0.1", 5_000), LEASE, replacing=1)).incarnation == 2
+        await until(lambda: node.home.said[-1] == "outside")
+        assert "do not reach it at 127.0.0.1:4000" in caplog.text
+        for _ in range(5):
+            await asyncio.sleep(LEASE / 2)
+            await hall.store.renew(2, LEASE)
+        assert node.home.me == 0
+        assert "the name 'a' is taken by a member at 127.0.0.1:5000" in caplog.text
+        await until(lambda: node.home.me == 3, within=2 * LEASE)  # that one renews no more
 
 
 @virtually
