@@ -23,7 +23,7 @@ from sharding.farewells import Farewells
 from sharding.host import ShardHost
 from sharding.last_words import LastWords
 from sharding.links import Link, LinkError, Links, Peer
-from sharding.links.settings import check_advertised
+from sharding.links.settings import check_advertised, is_loopback
 from sharding.membership import Membership
 from sharding.messages import Envelope
 from sharding.notices import (
@@ -85,6 +85,10 @@ OnOwned = Callable[[str, int, int, bool], None]
 REDEPLOY_PAUSE = 0.2
 AT_ONCE_SECONDS = 1.0
 PARTING_SECONDS = 1.0
+NOT_FOUND = (
+    "member %d (%s): %s. That is no proof that it is dead: its address is loopback, which each machine has for itself. "
+    "If it runs on another machine, let it listen where others reach it (`bind`, `advertise`, `secret`)"
+)
 
 
 class Cluster:
@@ -133,6 +137,7 @@ class Cluster:
         self.term = 0
         self.members: dict[int, Member] = {}
         self._dead: set[int] = set()
+        self._met: set[int] = set()
         self._parted: set[int] = set()
         self._strangers = Strangers()
         self._farewells = Farewells(engine.loop, self)
@@ -372,6 +377,7 @@ class Cluster:
         self._departed.update(gone)
         self.members = live
         self._dead &= live.keys()
+        self._met &= live.keys()
         self._parted &= live.keys()
         for incarnation in new:
             self._deployed.tell_all(PeerChanged(incarnation, THERE))
@@ -506,6 +512,7 @@ class Cluster:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
         self._dead.discard(incarnation)
+        self._met.add(incarnation)
         if self._leading is not None:
             self.engine.tell(self._leading, PeerOpened(incarnation))
         self._deployed.tell_all(PeerChanged(incarnation, THERE))
@@ -535,16 +542,22 @@ class Cluster:
         incarnation = link.peer.incarnation
         if incarnation in self._parted:  # it said so, and the store will
             return
+        proven = self._is_proof(link.peer)
         if incarnation not in self._dead:  # this is told at each attempt to reach it
-            _log.warning("member %d (%s) is dead: %s", incarnation, link.peer.node, reason)
+            text = "member %d (%s) is dead: %s" if proven else NOT_FOUND
+            _log.warning(text, incarnation, link.peer.node, reason)
         self._dead.add(incarnation)
         self._suspend(incarnation)
         self._asks.doubt(incarnation)
         self._last_words.listen(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}", drop=False)
-        if self._membership is not None:
+        if proven and self._membership is not None:
             self.engine.tell(self._membership, PeerDead(incarnation))
-        if self._leading is not None:
+        if proven and self._leading is not None:
             self.engine.tell(self._leading, PeerDead(incarnation))
+
+    def _is_proof(self, peer: Peer) -> bool:
+        """Whether that it is not found at its address means that it is dead: loopback is each machine's own."""
+        return self.store.on_one_machine or peer.incarnation in self._met or not is_loopback(peer.host)
 
     def unheard(self, incarnation: int) -> None:
         """See `LinkListener`."""

@@ -22,9 +22,15 @@ from sharding.store.records import Allocation, Deployment, Hosting, Member, Pict
 
 
 class ClusterStore(ABC):
-    """The store of the cluster `cluster`."""
+    """The store of the cluster `cluster`.
+
+    Attributes:
+        cluster: its name.
+        on_one_machine: whether all members are processes of one machine, as nobody else could use the store.
+    """
 
     cluster: str
+    on_one_machine: bool = False
 
     # --- members
 

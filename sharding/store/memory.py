@@ -42,6 +42,8 @@ class MemoryClusterStore(ClusterStore):
         InvalidClusterName: a cluster cannot be called that.
     """
 
+    on_one_machine = True
+
     def __init__(self, cluster: str, *, clock: Callable[[], float]) -> None:
         self.cluster = checked_cluster(cluster)
         self._clock = clock

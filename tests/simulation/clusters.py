@@ -93,10 +93,17 @@ class ClusterRun:
         nodes: the names of the nodes that are there from the beginning; others may be started later.
         more: names of nodes that are not started at first.
         fresh: whether reads must never be stale, as when nothing goes wrong.
+        loopback: whether each node, although on a machine of its own, listens at its loopback address.
     """
 
     def __init__(
-        self, seed: int, nodes: Sequence[str] = ("a", "b", "c"), more: Sequence[str] = (), *, fresh: bool = False
+        self,
+        seed: int,
+        nodes: Sequence[str] = ("a", "b", "c"),
+        more: Sequence[str] = (),
+        *,
+        fresh: bool = False,
+        loopback: bool = False,
     ) -> None:
         self.seed = seed
         self.first = tuple(nodes)
@@ -105,6 +112,7 @@ class ClusterRun:
         self.projecting = Projecting(self.log)
         self.enough = False
         self._fresh = fresh
+        self._loopback = loopback
         self._numbers = 0
         self._owned: dict[tuple[str, int, int], str] = {}
 
@@ -143,7 +151,7 @@ class ClusterRun:
             journal=ports.database,
             store=ports.cluster_store,
             node=ports.name,
-            bind=(ports.host, 0),
+            bind=("127.0.0.1" if self._loopback else ports.host, 0),
             secret=b"a secret of the simulation",
             lease_seconds=LEASE,
             cluster=ClusterSettings(hand_off=3.0, unreachable=2.0, moves_at_once=4),

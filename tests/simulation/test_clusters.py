@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import get_args
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from tests.checker import records
 from tests.checker.records import ANSWERED
 from tests.simulation.cluster_scenarios import faulty, moving
+from tests.simulation.clusters import ClusterRun
 from tests.simulation.faults import cuts, slow_paths, store_slow
 from tests.simulation.ready import Order
+from tests.simulation.recording import RecordedWorld
 
 
 @pytest.mark.parametrize("order", list(Order), ids=lambda order: order.name)
@@ -54,3 +57,23 @@ def test_an_append_queued_behind_a_failed_one_does_not_follow_one_that_came_late
 
 def test_what_others_asked_of_a_shard_is_answered_although_the_node_that_gave_it_up_leaves() -> None:
     assert not moving(5_080)[1]
+
+
+def test_a_node_at_another_machines_loopback_is_not_taken_for_dead(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[str] = []
+
+    async def scenario(run: ClusterRun, world: RecordedWorld) -> None:
+        await world.start("a")
+        await asyncio.sleep(1)  # it coordinates
+        await world.start("b")
+        for _ in range(6):
+            await asyncio.sleep(5)
+            told.append(await run.call(world, "a", "1", "k0"))
+        await run.stop_all(world)
+
+    run = ClusterRun(5, ("a", "b"), loopback=True)
+    ran = run.run(scenario)
+    assert told == [ANSWERED] * 6
+    assert sorted(run.log.lives.values()) == ["a", "b"], "nobody had to join anew"
+    assert not [record for record in ran.records if isinstance(record, records.Buried)]
+    assert "let it listen where others reach it" in caplog.text

@@ -37,6 +37,8 @@ class SqliteClusterStore(ClusterStore):
     time since its start: setting the clock does not touch it, and it is over when the machine starts anew.
     """
 
+    on_one_machine = True
+
     def __init__(self, cluster: str, thread: FileThread, clock: Callable[[], Moment]) -> None:
         self.cluster = cluster
         self._thread = thread
