@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sharding.actors import Engine
 
 MAX_HOPS = 4
+LONGEST_TEXT = 10_000  # characters of what is told of a failure
 
 _log = logging.getLogger(__name__)
 
@@ -253,8 +254,9 @@ class Routes:
             except Exception as unpackable:  # noqa: BLE001 - it happened, but cannot be told: that is what is told
                 error = unpackable
             else:
-                try_to_send(self.post, request.origin, Reply(request.ask, payload))
-                return
+                if try_to_send(self.post, request.origin, Reply(request.ask, payload)):
+                    return
+                error = Unreachable(f"its answer of {len(payload):,} bytes cannot be sent")
         if isinstance(error, Undeliverable):
             kind = UNDELIVERED
         else:
@@ -279,7 +281,7 @@ class Routes:
         if not isinstance(foreign, Request):
             return
         if foreign.ask:
-            try_to_send(self.post, foreign.origin, Failed(foreign.ask, kind, text))
+            try_to_send(self.post, foreign.origin, Failed(foreign.ask, kind, _sendable(text)))
         else:
             known = 0 <= foreign.shard < len(self.addresses)
             target = self.addresses[foreign.shard] if known else self.engine.nobody
@@ -412,6 +414,11 @@ class Routes:
         for shard, route in enumerate(self.addresses):
             if isinstance(route, RemoteShard) and route.owner == owner:
                 self.buffer(shard)
+
+
+def _sendable(text: str) -> str:
+    """What a user's error says, as every link takes it: whoever waits must hear that no answer comes."""
+    return text[:LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()
 
 
 def _was_used(route: Address) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgpack
 from thespian.actors import Actor, ActorExitRequest
 
 from sharding.actors import Address, AsyncActor, Engine
@@ -23,7 +24,9 @@ ME = 1
 
 
 class FakePost:
-    """Keeps what is sent. Members 1 to 9 are known, unless `unknown` or `unreachable`."""
+    """Keeps what is sent. Members 1 to 9 are known, unless `unknown` or `unreachable`; no link takes over `LIMIT` bytes."""
+
+    LIMIT = 20_000
 
     def __init__(self) -> None:
         self.me = ME
@@ -36,6 +39,8 @@ class FakePost:
     def send(self, incarnation: int, message: Any) -> int:
         if incarnation in self.unreachable or not self.knows(incarnation):
             raise Unreachable(f"member {incarnation} is out of reach")
+        if len(msgpack.packb(tuple(message))) > self.LIMIT:
+            raise Unreachable(f"member {incarnation}: the message is too large")
         self.sent.append((incarnation, message))
         self.serials += 1
         return self.serials
@@ -73,6 +78,8 @@ class TextWire:
     def pack_reply(self, asked: Any, reply: Any) -> bytes:
         if reply == "unpackable":
             raise ValueError("its answer cannot be packed")
+        if reply == "huge":
+            return bytes(FakePost.LIMIT)
         return str(reply).encode()
 
     def unpack_reply(self, asked: Any, payload: bytes) -> Any:
@@ -96,6 +103,10 @@ class Writer(AsyncActor):
                 self.send(self.shard, ShardLost(self.host.epoch, 7, ValueError("lost")))
             elif message == "raise":
                 raise ValueError("it fails")
+            elif message == "raise much":
+                raise ValueError("it fails" * FakePost.LIMIT + "\ud800")
+            elif message == "raise no text":
+                raise ValueError("it fails \ud800")
             elif message == "exit":
                 self.send(self.myAddress, ActorExitRequest())
             elif message != "silent":

@@ -145,9 +145,12 @@ async def test_a_request_is_answered_to_whom_it_came_from(rig: Rig) -> None:
     ("message", "kind", "text"),
     [
         (b"raise", RAISED, "ValueError: it fails"),
+        (b"raise much", RAISED, "ValueError: it fails"),
+        (b"raise no text", RAISED, "ValueError: it fails \\ud800"),
         (b"exit", UNANSWERED, "unanswered"),
         (b"silent", UNANSWERED, "let the message go"),
         (b"unpackable", UNANSWERED, "its answer cannot be packed"),
+        (b"huge", UNANSWERED, "its answer of 20,000 bytes cannot be sent"),
         (b"\xff\xff", UNDELIVERED, "cannot be read by the owner"),
     ],
 )
