@@ -6,7 +6,7 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from aecorpy.errors import AecorError, CommandFailed, JournalError, Rejection
+from aecorpy.errors import AecorError, CommandFailed, JournalError, Rejection, text_of
 from aecorpy.fold import Fold
 from aecorpy.snapshotting import Snapshotting
 from journal.codec import Upcaster
@@ -99,6 +99,6 @@ def failure(entity: str, key: str, command: str, error: BaseException) -> BaseEx
     """What the caller is told of `error`, raised by a command: itself if it is one of ours, else a `CommandFailed`."""
     if isinstance(error, Rejection | AecorError | JournalError):
         return error
-    told = CommandFailed(entity, key, command, f"{type(error).__name__}: {error}")
+    told = CommandFailed(entity, key, command, text_of(error))
     told.__cause__ = error
     return told

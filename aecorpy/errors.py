@@ -63,6 +63,7 @@ __all__ = [
 
 
 LONGEST_TEXT = 10_000
+LONGEST_VALUE = 2_000
 
 
 class Rejection(Exception):
@@ -106,7 +107,8 @@ class ImpossibleEvent(AecorError):
     """A fold said that an event cannot follow a state."""
 
     def __init__(self, event: object, state: object, reason: str) -> None:
-        super().__init__(f"event {event!r} cannot follow state {state!r}: {reason}")
+        first, then = repr_of(event, LONGEST_VALUE), repr_of(state, LONGEST_VALUE)
+        super().__init__(f"event {first} cannot follow state {then}: {reason}")
         self.event, self.state, self.reason = event, state, reason
 
 
@@ -140,7 +142,22 @@ def text_of(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a user's class: that it has no text must not hide that it was raised
         text = type(error).__name__
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return tellable(text)
+
+
+def repr_of(value: object, longest: int = LONGEST_TEXT) -> str:
+    """What `repr` says of a value, for errors; also of one whose `__repr__` raises, and not without end."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a user's class, as above
+        text = f"<{type(value).__name__}>"
+    return tellable(text, longest)
+
+
+def tellable(text: str, longest: int = LONGEST_TEXT) -> str:
+    """`text` as it can be sent and stored: not without end, and what is not valid Unicode escaped."""
+    shortened = text if len(text) <= longest else f"{text[:longest]}…"
+    return shortened if shortened.isascii() else shortened.encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aecorpy.causes import Causes
-from aecorpy.errors import BadPayload, CorruptRecord, ImpossibleEvent, RecoveryFailed
+from aecorpy.errors import BadPayload, CorruptRecord, ImpossibleEvent, RecoveryFailed, text_of
 from journal.metadata import Cause, Metadata, has_cause
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Recovery:
         except ImpossibleEvent as error:
             raise RecoveryFailed(name, key, seq_nr, str(error)) from error
         except Exception as error:
-            raise RecoveryFailed(name, key, seq_nr, f"the fold raised {type(error).__name__}: {error}") from error
+            raise RecoveryFailed(name, key, seq_nr, f"the fold raised {text_of(error)}") from error
 
     def _add(self, causes: Causes, event: EntityEvent[Any], seq_nr: int) -> None:
         try:

@@ -17,7 +17,7 @@ from journal.errors import BadPayload, JournalError
 from journal.metadata import Cause, Metadata
 
 _ANSWER, _REJECTION, _ERROR = range(3)
-_PLAIN: Final = (str, int, float, bool, bytes, type(None))
+_INTS: Final = range(-(2**63), 2**64)  # msgpack's
 
 # Every error of ours that a caller may be told; what crosses the wire can name no other class.
 _ERRORS: Final[dict[str, type[Exception]]] = {
@@ -156,16 +156,33 @@ class MessageWire:
 
 
 def pack_error(error: BaseException, rejections: PayloadCodec[Any]) -> bytes:
-    """An error as its class's name, text and plain fields; a declared rejection by its codec."""
+    """An error as its class's name, text and plain fields; a declared rejection by its codec.
+
+    Texts that are very long, or not valid Unicode, are told as well as they can be: who waits must hear of the error.
+    """
     if isinstance(error, errors.Rejection):
         try:
             return _packed((_REJECTION, *rejections.encode(error)))
         except BadPayload as why:
-            text = f"it was rejected with {error!r}, which cannot be sent: declare it in `rejections` ({why})"
+            what = errors.repr_of(error)
+            text = f"it was rejected with {what}, which cannot be sent: declare it in `rejections` ({why})"
             return _packed((_ERROR, "CommandFailed", text, {"entity": "", "key": "", "command": "", "cause": text}))
     name = next((kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind), "AecorError")
-    fields = {field: value if isinstance(value, _PLAIN) else repr(value) for field, value in vars(error).items()}
-    return _packed((_ERROR, name, str(error), fields))
+    return _packed((_ERROR, name, _text(error), {field: _field(value) for field, value in vars(error).items()}))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return errors.tellable(str(error))
+    except Exception:  # noqa: BLE001 - a user's class: that it has no text must not hide that it was raised
+        return type(error).__name__
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, str):
+        return errors.tellable(value)
+    plain = value in _INTS if isinstance(value, int) else isinstance(value, float | None)
+    return value if plain else errors.repr_of(value)
 
 
 def unpack_error(kind: Any, rest: list[Any], rejections: PayloadCodec[Any]) -> Exception:

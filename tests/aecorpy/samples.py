@@ -47,12 +47,21 @@ class Oops(Exception):
     """A bug in a command."""
 
 
+class Speechless(Exception):
+    """A bug in a command, with another one in its text."""
+
+    def __str__(self) -> str:
+        raise Oops("a bug in the text of an error")
+
+
 def added(total: int, event: Added) -> Folded[int]:
-    """The counter's fold, with two events that it does not like."""
+    """The counter's fold, with three events that it does not like."""
     if event.note == "impossible":
         return Impossible("it says so itself")
     if event.note == "fold raises":
         raise Oops("a bug in the fold")
+    if event.note == "fold raises without text":
+        raise Speechless
     return Next(total + event.n)
 
 
@@ -131,6 +140,18 @@ class Counter(Entity[int, Added]):
         self.append(Added(n))
         await self.stops.wait(stop)
         raise Oops("a bug after an await")
+
+    @command
+    async def fail_speechless(self, n: int) -> None:
+        self.stops.started.append("speechless")
+        self.append(Added(n))
+        raise Speechless
+
+    @command
+    async def fail_speechless_after(self, n: int, stop: str) -> None:
+        self.append(Added(n))
+        await self.stops.wait(stop)
+        raise Speechless
 
     @command
     async def cancel_oneself(self, n: int) -> None:

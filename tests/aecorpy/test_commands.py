@@ -75,6 +75,23 @@ async def test_of_a_command_that_raises_after_an_await_nothing_is_kept(
     assert await numbers(counters, faulty, "a") == [1]
 
 
+async def test_a_command_that_raises_what_has_no_text_is_run_once_and_fails(counters: Counters, stops: Stops) -> None:
+    with pytest.raises(CommandFailed, match=r"Counter 'a': command 'fail_speechless' failed: Speechless$"):
+        await counters("a").fail_speechless(5)
+    assert stops.started == ["speechless"]
+    assert await counters("a").add(1) == 1
+
+
+async def test_commands_behind_one_that_raises_what_has_no_text_are_run(counters: Counters, stops: Stops) -> None:
+    failing = await started(counters("a").fail_speechless_after(5, "now"))
+    behind = [await started(counters("a").add(1)) for _ in range(2)]
+    await turns()
+    stops.let_go("now")
+    with pytest.raises(CommandFailed, match="Speechless"):
+        await failing
+    assert [await one for one in behind] == [1, 2]
+
+
 @pytest.mark.parametrize("command", ["cancel_oneself", "cancel_oneself_later"])
 async def test_a_command_that_cancels_itself_fails_like_any_other(
     counters: Counters, faulty: FaultyDatabase, command: str

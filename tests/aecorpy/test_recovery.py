@@ -54,6 +54,7 @@ async def test_a_history_longer_than_a_page_comes_back(start_node: StartNode, fa
     [
         ("impossible", r"cannot follow state 3: it says so itself"),
         ("fold raises", r"the fold raised Oops: a bug in the fold"),
+        ("fold raises without text", r"the fold raised Speechless"),
     ],
 )
 async def test_a_fold_that_cannot_follow_the_journal_stops_the_entity_and_says_where(

@@ -14,7 +14,16 @@ from thespian.actors import Actor
 
 from aecorpy import InvalidDefinition, Rejection, errors
 from aecorpy.behaviour import Behaviour
-from aecorpy.errors import AecorError, CommandFailed, Fenced, OutcomeUnknown, Overloaded, ShardMoved, Unavailable
+from aecorpy.errors import (
+    AecorError,
+    CommandFailed,
+    Fenced,
+    ImpossibleEvent,
+    OutcomeUnknown,
+    Overloaded,
+    ShardMoved,
+    Unavailable,
+)
 from aecorpy.hosts import PlainHost
 from aecorpy.messages import Answer, Command, Refused
 from aecorpy.wire import CommandWire, MessageWire
@@ -205,6 +214,44 @@ def test_a_kind_of_ours_that_is_not_ours_arrives_as_the_nearest_that_is() -> Non
 def test_a_stranger_arrives_as_an_error_of_ours_with_its_text() -> None:
     error = through(Refused(ZeroDivisionError("by zero"))).error
     assert (type(error), str(error)) == (AecorError, "by zero")
+
+
+class Speechless(Unavailable):
+    """A kind of ours, with a bug in its text."""
+
+    def __str__(self) -> str:
+        raise ValueError("a bug")
+
+
+class Shapeless:
+    """A state with a bug in its repr."""
+
+    def __repr__(self) -> str:
+        raise ValueError("a bug")
+
+
+HARD_TO_TELL: list[tuple[BaseException, type[Exception], str]] = [
+    (ImpossibleEvent("e", ("x" * 1_000,) * 3_000, "because"), ImpossibleEvent, "xxx…: because"),
+    (ImpossibleEvent("e", Shapeless(), "because"), ImpossibleEvent, "cannot follow state <Shapeless>: because"),
+    (CommandFailed("Counter", "k", "add", "x" * 3_000_000), CommandFailed, "xxx…"),
+    (CommandFailed("Counter", "k", "add", "no text: \ud800"), CommandFailed, "no text: \\ud800"),
+    (Fenced("shard 3", 2**70, None), Fenced, str(2**70)),
+    (TooMuch("x" * 3_000_000, 1), CommandFailed, "declare it in `rejections`"),  # type: ignore[arg-type]
+    (Speechless("away"), Unavailable, "Speechless"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "text"), HARD_TO_TELL)
+def test_an_error_that_is_hard_to_tell_is_told_as_well_as_it_can_be(
+    error: BaseException, kind: type[Exception], text: str
+) -> None:
+    asked = command("add", 1)
+    packed = wire().pack_reply(asked, Refused(error))
+    assert len(packed) < 100_000, "it must fit into a frame"
+    arrived = wire().unpack_reply(asked, packed)
+    assert isinstance(arrived, Refused)
+    assert type(arrived.error) is kind
+    assert text in str(arrived.error)
 
 
 # --- plain actors
