@@ -16,10 +16,9 @@ from aecorpy.errors import BadPayload, CommandFailed
 from aecorpy.messages import Command
 from journal.codec import ValueCodec
 from journal.events import EventJournal
-from journal.metadata import Cause, Metadata
+from journal.metadata import MAX_REPLY_BYTES, Cause, Metadata
 from journal.records import NewEvent
 
-MAX_REPLY_BYTES = 16_384
 _NEAR = 100  # events
 
 

@@ -11,7 +11,8 @@ import msgpack
 
 from journal.errors import BadPayload
 
-MAX_METADATA_BYTES = 16_384
+MAX_METADATA_BYTES = 16_384  # without the reply
+MAX_REPLY_BYTES = 16_384
 _NONE: Mapping[str, str] = {}
 _CAUSE = "e"
 _CAUSE_FIRST: bytes = msgpack.packb(_CAUSE)
@@ -67,7 +68,7 @@ class Metadata:
         """The bytes to store; empty when there is nothing to say.
 
         Raises:
-            BadPayload: a value is not text, or all together are over 16 KiB, the reply not counted.
+            BadPayload: a value is not text, the reply is over 16 KiB, or all else together is.
         """
         # The cause stands first, so that whoever looks for one sees at the third byte that there is none.
         named = {"c": self.command_id, "r": self.correlation_id, "a": self.causation_id, "p": self.answered}
@@ -83,10 +84,15 @@ class Metadata:
             packed: bytes = msgpack.packb(fields)
         except (UnicodeEncodeError, ValueError) as error:
             raise BadPayload(f"metadata {self!r} cannot be encoded: {error}") from error
-        size = len(packed) - (0 if self.answered is None else len(self.answered[1]))
-        if size > MAX_METADATA_BYTES:
-            raise BadPayload(f"metadata has {size} bytes, at most {MAX_METADATA_BYTES} are kept")
+        self._check_sizes(len(packed))
         return packed
+
+    def _check_sizes(self, size: int) -> None:
+        reply = 0 if self.answered is None else len(self.answered[1])
+        if reply > MAX_REPLY_BYTES:
+            raise BadPayload(f"the reply in metadata has {reply} bytes, at most {MAX_REPLY_BYTES} are kept")
+        if size - reply > MAX_METADATA_BYTES:
+            raise BadPayload(f"metadata has {size - reply} bytes, at most {MAX_METADATA_BYTES} are kept")
 
     @classmethod
     def decode(cls, data: bytes) -> Metadata:
@@ -97,8 +103,8 @@ class Metadata:
         """
         if not data:
             return NO_METADATA
-        if len(data) > MAX_METADATA_BYTES:
-            raise BadPayload(f"metadata has {len(data)} bytes, at most {MAX_METADATA_BYTES} are kept")
+        if len(data) > MAX_METADATA_BYTES + MAX_REPLY_BYTES:
+            raise BadPayload(f"metadata has {len(data)} bytes, at most {MAX_METADATA_BYTES} and a reply are kept")
         try:
             fields = msgpack.unpackb(data, max_ext_len=0)
             cause, answered = fields.get(_CAUSE), fields.get("p")
@@ -114,6 +120,7 @@ class Metadata:
             raise BadPayload(f"metadata cannot be read: {str(error) or type(error).__name__}") from None
         if not found._is_text():  # what it holds may be long, and is nobody's text: it is not repeated
             raise BadPayload("metadata cannot be read: it holds something else than text")
+        found._check_sizes(len(data))
         return found
 
     def _is_text(self) -> bool:

@@ -249,6 +249,18 @@ async def test_an_answer_too_large_to_keep_is_refused_before_anything_is_appende
     assert len(await accounts("a").recite(20_000)) == 20_000
 
 
+async def test_the_largest_answer_beside_the_most_metadata_can_be_read_again(
+    start_node: StartNode, faulty: FaultyDatabase
+) -> None:
+    for _ in range(2):
+        node = await start_node()
+        accounts = await node.deploy(Account)
+        much = caused(accounts.because(extra={"x": "y" * 16_000}), 1)
+        assert await much("a").recite(16_384 - 3) == "x" * (16_384 - 3)
+        await node.stop()
+    assert len(await stored(faulty, "a", "account")) == 1
+
+
 @pytest.mark.parametrize("broken", [b"\x81\xa1e\x01", b"\x81\xa1e\x94\xa1a\xa1b\xa1c\x01", b"\x82\xa1e\x91\x01"])
 async def test_a_cause_that_cannot_be_read_stops_the_entity_and_says_where(
     start_node: StartNode, faulty: FaultyDatabase, broken: bytes

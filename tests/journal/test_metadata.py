@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal.errors import BadPayload
-from journal.metadata import MAX_METADATA_BYTES, NO_METADATA, Cause, Metadata, has_cause
+from journal.metadata import MAX_METADATA_BYTES, MAX_REPLY_BYTES, NO_METADATA, Cause, Metadata, has_cause
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 IDS = st.none() | TEXT
@@ -46,8 +46,17 @@ def test_what_is_no_cause_or_answer_is_refused(fields: Any) -> None:
         Metadata.decode(msgpack.packb(fields))
 
 
-def test_an_answer_does_not_count_for_the_limit() -> None:
-    assert len(Metadata(answered=("add", b"x" * MAX_METADATA_BYTES)).encode()) > MAX_METADATA_BYTES
+def test_an_answer_does_not_count_for_the_limit_and_has_one_of_its_own() -> None:
+    most = Metadata("x" * (MAX_METADATA_BYTES - 16), answered=("add", b"y" * MAX_REPLY_BYTES))
+    assert len(most.encode()) == MAX_METADATA_BYTES + MAX_REPLY_BYTES
+    assert Metadata.decode(most.encode()) == most
+    with pytest.raises(BadPayload, match=f"reply in metadata has 16385 bytes, at most {MAX_REPLY_BYTES}"):
+        Metadata(answered=("add", b"y" * (MAX_REPLY_BYTES + 1))).encode()
+    with pytest.raises(BadPayload, match="metadata has 16385 bytes"):
+        Metadata("x" * (MAX_METADATA_BYTES - 15), answered=("add", b"y" * MAX_REPLY_BYTES)).encode()
+    for wrong in ({"c": "x" * MAX_METADATA_BYTES}, {"p": ["add", b"y" * (MAX_REPLY_BYTES + 1)]}):
+        with pytest.raises(BadPayload, match="at most 16384 are kept"):
+            Metadata.decode(msgpack.packb(wrong))
 
 
 def test_nothing_takes_no_bytes() -> None:

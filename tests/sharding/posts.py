@@ -24,7 +24,7 @@ ME = 1
 
 
 class FakePost:
-    """Keeps what is sent. Members 1 to 9 are known, unless `unknown` or `unreachable`; messages have at most `LIMIT` bytes."""
+    """Keeps what is sent. Members 1 to 9 are known, unless `unknown` or `unreachable`; messages have up to `LIMIT` bytes."""
 
     LIMIT = 20_000
 
