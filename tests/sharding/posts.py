@@ -24,9 +24,9 @@ ME = 1
 
 
 class FakePost:
-    """Keeps what is sent. Members 1 to 9 are known, unless `unknown` or `unreachable`; messages have up to `LIMIT` bytes."""
+    """Keeps what is sent. Members 1 to 9 are known, unless `unknown` or `unreachable`."""
 
-    LIMIT = 20_000
+    LIMIT = 20_000  # bytes of a message
 
     def __init__(self) -> None:
         self.me = ME
