@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import inspect
 import re
-import types
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 from aecorpy.command import CommandSpec, commands_of
@@ -17,7 +17,7 @@ from aecorpy.entity import Entity, failure
 from aecorpy.errors import BadPayload, InvalidDefinition, InvalidName, Rejection
 from aecorpy.fold import Fold
 from aecorpy.snapshotting import Snapshotting
-from journal.codec import ArgumentsCodec, PayloadCodec, ValueCodec, reply_codec, variables_within
+from journal.codec import ArgumentsCodec, PayloadCodec, Upcaster, ValueCodec, reply_codec, variables_within
 from journal.records import checked_name
 from journal.tagging import Tagging
 
@@ -107,7 +107,23 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+_ATTRIBUTES: dict[str, tuple[type | UnionType, str]] = {
+    "tagging": (Tagging, "a Tagging, such as Tagging.partitioned(64)"),
+    "snapshotting": (Snapshotting | None, "a Snapshotting, such as Snapshotting(every=100), or None"),
+    "upcasters": (tuple | list, "a tuple of functions under @upcast(…)"),
+    "rejections": (tuple | list, "a tuple of subclasses of Rejection"),
+    "idle_seconds": (int | float | None, "seconds above 0, or None"),
+}
+
+
 def _check_class(entity: type[Entity[Any, Any]], commands: Iterable[str]) -> None:
+    for name, (kind, what) in _ATTRIBUTES.items():
+        value = getattr(entity, name)
+        if not isinstance(value, kind) or (isinstance(value, int | float) and not value > 0):
+            raise InvalidDefinition(f"{entity.__name__}.{name} is {value!r}: give it {what}")
+    for step in entity.upcasters:
+        if not isinstance(step, Upcaster):
+            raise InvalidDefinition(f"{entity.__name__}.upcasters: {step!r} is no function under @upcast(…)")
     for name in commands:
         if name.startswith("_") or hasattr(Entity, name):
             raise InvalidDefinition(f"{entity.__name__}.{name}: call it otherwise, every entity has its own {name!r}")
@@ -139,6 +155,6 @@ def _variables(entity: type, command: str) -> dict[Any, Any]:
 def _snapshot_codec(entity: type[Entity[Any, Any]], state: Any) -> PayloadCodec[Any] | None:
     if entity.snapshotting is None:
         return None
-    union = get_origin(state) in (Union, types.UnionType)
-    kept = [member for member in (get_args(state) if union else (state,)) if member is not types.NoneType]
+    union = get_origin(state) in (Union, UnionType)
+    kept = [member for member in (get_args(state) if union else (state,)) if member is not NoneType]
     return PayloadCodec(kept, entity.upcasters)

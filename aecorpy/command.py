@@ -18,8 +18,7 @@ _SUSPENDING = frozenset({"GET_AWAITABLE", "GET_AITER", "SEND", "YIELD_VALUE"})
 
 def command(method: Method) -> Method:
     """Mark an `async def` of an entity as a command: it may append events, and is answered once they are committed."""
-    setattr(method, _MARK, "command")
-    return method
+    return _marked(method, "command")
 
 
 def query(method: Method) -> Method:
@@ -27,7 +26,13 @@ def query(method: Method) -> Method:
 
     It may not append. Its answer shows committed state only: it waits for the commits of what it saw.
     """
-    setattr(method, _MARK, "query")
+    return _marked(method, "query")
+
+
+def _marked(method: Method, mark: str) -> Method:
+    if not inspect.isfunction(method):
+        raise InvalidDefinition(f"@{mark} stands above an `async def`, not above {method!r}")
+    setattr(method, _MARK, mark)
     return method
 
 

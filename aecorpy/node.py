@@ -22,6 +22,7 @@ from aecorpy.entity import Entity
 from aecorpy.errors import AecorError, InvalidDefinition, NodeStopping, told_as_ours
 from aecorpy.hosts import EventsourcedHost, PlainHost, checked_actor
 from aecorpy.management import Management
+from aecorpy.options import check_address, check_kind, check_number
 from aecorpy.processing.deployment import DistributedProcessing
 from aecorpy.processing.states import Registration
 from aecorpy.processing.worker import Patience
@@ -102,8 +103,8 @@ class ClusterNode:
         on_owned: called with (type, shard, epoch, owned now) as shards come and go; for records of who owned what.
 
     Raises:
+        ValueError, TypeError: an argument is none of its kind; names it.
         UnsafeSetting: secret or TLS contexts would keep nobody out.
-        ValueError: a name, port, weight, role or time is none that can be used.
     """
 
     def __init__(
@@ -135,6 +136,18 @@ class ClusterNode:
         ports: Ports | None = None,
         on_owned: OnOwned | None = None,
     ) -> None:
+        check_kind("journal", journal, str | Database, "a URL, such as sqlite:///FILE, or an open Database")
+        check_kind("store", store, str | ClusterStore | None, "a URL, an open ClusterStore, or None")
+        check_kind("node", node, str | None, "a name, or None")
+        check_kind("entities", entities, list | tuple, "a list of classes")
+        check_address("bind", bind)
+        if advertise is not None:
+            check_address("advertise", advertise)
+        check_number("ask_seconds", ask_seconds)
+        check_number("stop_seconds", stop_seconds, zero=True)
+        check_number("idle_seconds", idle_seconds)
+        check_number("max_live_entities", max_live_entities)
+        check_number("max_waiting_appends", max_waiting_appends)
         self.name = name
         self.node = node or f"node-{secrets.token_hex(4)}"
         self.entities = tuple(entities)

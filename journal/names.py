@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from journal.errors import InvalidName
 from journal.records import checked_name
+from journal.tagging import MAX_SHARDS
 
 RESERVED_PREFIXES = ("aecorpy", "sqlite", "pg_")
 JOURNAL_PARTS = ("event", "shard", "snapshot")  # the tables of a journal
-MAX_SHARDS = 65_536
 
 
 def unreserved_name(name: str) -> str:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from journal.errors import InvalidName
 from journal.records import checked_key, checked_name
 
-MAX_SHARDS = 100_000
+MAX_SHARDS = 65_536
 _SHARD = re.compile("[0-9]{1,6}")
 
 

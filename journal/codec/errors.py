@@ -26,7 +26,9 @@ class UnnamedType(BadPayload, TypeError):
 
     def __init__(self, cls: object) -> None:
         shown = cls.__qualname__ if isinstance(cls, type) else str(cls)
-        super().__init__(f"{shown} has no name in the journal: decorate the class with @event(…) or @snapshot(…)")
+        ours = not isinstance(cls, type) or cls.__module__ != "builtins"
+        todo = "decorate the class with" if ours else "put it into a dataclass under"
+        super().__init__(f"{shown} has no name in the journal: {todo} @event(…) or @snapshot(…)")
         self.cls = cls
 
 

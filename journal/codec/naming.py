@@ -61,6 +61,8 @@ def _mark(decorator: str, name: str, version: int) -> Callable[[C], C]:
         raise ValueError(f"version {version!r} of {name!r}: versions are 1, 2, 3, …")
 
     def mark(cls: C) -> C:
+        if not isinstance(cls, type):
+            raise TypeError(f"@event({name!r}) stands above a class, not above {cls!r}")
         setattr(cls, _ATTRIBUTE, stored)
         return cls
 

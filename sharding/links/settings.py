@@ -104,7 +104,7 @@ class LinkSettings:
 
 def _is_name(name: str) -> bool:
     try:
-        return 0 < len(name.encode()) <= MOST_NAME_BYTES
+        return isinstance(name, str) and 0 < len(name.encode()) <= MOST_NAME_BYTES
     except UnicodeEncodeError:
         return False
 

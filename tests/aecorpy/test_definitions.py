@@ -23,6 +23,7 @@ from aecorpy import (
     command,
     event,
     query,
+    upcast,
 )
 from aecorpy.behaviour import snake_case
 from journal.contract import Database
@@ -192,6 +193,62 @@ class RejectsWithNoRejection(Entity[int, Added]):
     async def add(self) -> None: ...
 
 
+class NotATagging(Entity[int, Added]):
+    fold = FOLD
+    tagging = 64  # type: ignore[assignment]
+
+    @command
+    async def add(self) -> None: ...
+
+
+class NotASnapshotting(Entity[int, Added]):
+    fold = FOLD
+    snapshotting = 100  # type: ignore[assignment]
+
+    @command
+    async def add(self) -> None: ...
+
+
+class OneUpcasterAlone(Entity[int, Added]):
+    fold = FOLD
+    upcasters = upcast("Added", 1)(dict)  # type: ignore[assignment]
+
+    @command
+    async def add(self) -> None: ...
+
+
+class NotAnUpcaster(Entity[int, Added]):
+    fold = FOLD
+    upcasters = (dict,)  # type: ignore[assignment]
+
+    @command
+    async def add(self) -> None: ...
+
+
+class OneRejectionAlone(Entity[int, Added]):
+    fold = FOLD
+    rejections = Rejection  # type: ignore[assignment]
+
+    @command
+    async def add(self) -> None: ...
+
+
+class NeverIdle(Entity[int, Added]):
+    fold = FOLD
+    idle_seconds = 0
+
+    @command
+    async def add(self) -> None: ...
+
+
+class IdleForWords(Entity[int, Added]):
+    fold = FOLD
+    idle_seconds = "60"  # type: ignore[assignment]
+
+    @command
+    async def add(self) -> None: ...
+
+
 WRONG: list[tuple[type[Entity[Any, Any]], str]] = [
     (NoFold, "fold = Fold"),
     (NotAFold, "fold = Fold"),
@@ -213,6 +270,13 @@ WRONG: list[tuple[type[Entity[Any, Any]], str]] = [
     (NeedsArguments, "without arguments"),
     (RejectsWithObjects, r"RejectionOfObjects\.what: cannot store object"),
     (RejectsWithNoRejection, "ValueError"),
+    (NotATagging, r"NotATagging\.tagging is 64: give it a Tagging, such as"),
+    (NotASnapshotting, r"snapshotting is 100: give it a Snapshotting, such as"),
+    (OneUpcasterAlone, r"upcasters: 'Added' is no function under @upcast"),
+    (NotAnUpcaster, r"upcasters: <class 'dict'> is no function under @upcast"),
+    (OneRejectionAlone, r"rejections is <class .*: give it a tuple"),
+    (NeverIdle, r"idle_seconds is 0: give it seconds above 0, or None"),
+    (IdleForWords, r"idle_seconds is '60'"),
 ]
 
 
@@ -226,6 +290,13 @@ async def test_an_entity_that_cannot_work_is_refused(
     assert entity.__name__ in str(caught.value)
     counters = await node.deploy(Counter)
     assert await counters("a").add(1) == 1, "the node goes on"
+
+
+@pytest.mark.parametrize("mark", [command, query])
+def test_a_command_s_mark_stands_above_a_method(mark: Any) -> None:
+    for wrong in (5, "add", None, Added):
+        with pytest.raises(InvalidDefinition, match=r"@(command|query) stands above an `async def`, not above "):
+            mark(wrong)
 
 
 async def test_a_class_is_deployed_once(start_node: StartNode) -> None:

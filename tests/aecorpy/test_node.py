@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aecorpy import ClusterNode, EntityRefs, InvalidDefinition, NodeStopping, OutcomeUnknown, Process, Unavailable
-from aecorpy.errors import AecorError
+from aecorpy.errors import AecorError, UnsafeSetting
 from journal.errors import InvalidUrl
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.looking import numbers, started, turns
@@ -198,6 +200,39 @@ async def test_what_is_given_in_another_shape_is_refused(node: ClusterNode) -> N
         await node.processing.start("chores", Process.of("one", asyncio.sleep))  # type: ignore[arg-type]
     with pytest.raises(InvalidDefinition, match=r"deployment 'chores' is to run .*: give a list of processes"):
         await node.processing.start("chores", [asyncio.sleep])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("journal", None),
+        ("journal", b"postgresql://someone:secret-word@host/db"),
+        ("store", 5),
+        ("node", 5),
+        ("entities", Counter),
+        ("bind", "localhost"),
+        ("bind", ("localhost", "80")),
+        ("advertise", ("localhost",)),
+        ("secret", "x" * 32),
+        ("ask_seconds", "5"),
+        ("ask_seconds", math.nan),
+        ("ask_seconds", 0),
+        ("stop_seconds", -1),
+        ("idle_seconds", 0),
+        ("max_live_entities", 0),
+        ("max_waiting_appends", -1),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named_where_it_is_given(name: str, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError, UnsafeSetting), match=f"^{name}(:| is )") as caught:
+        ClusterNode("test", **{name: value})
+    assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", 5, None, "x" * 256, "\ud800"])
+def test_a_cluster_s_name_is_text(name: Any) -> None:
+    with pytest.raises(UnsafeSetting, match=r"^cluster: a name of 1 to 255 bytes"):
+        ClusterNode(name)
 
 
 async def test_what_is_not_deployed_cannot_be_asked_about(node: ClusterNode) -> None:

@@ -276,12 +276,20 @@ def test_versions_that_are_none(version: Any) -> None:
         event("Name", version=version)
 
 
+@pytest.mark.parametrize("what", [print, 5, "Seat", None])
+def test_a_mark_on_what_is_no_class(what: Any) -> None:
+    with pytest.raises(TypeError, match=r"@event\('Name'\) stands above a class, not above "):
+        event("Name")(what)
+
+
 def test_a_class_without_name() -> None:
     with pytest.raises(UnnamedType, match=r"Seat has no name in the journal: decorate the class with @event\(…\)"):
         PayloadCodec([BookingPlaced, Seat])
     for other in (int, "abc", [1], list[int], Literal["a"]):
         with pytest.raises(UnnamedType):
             PayloadCodec(other)
+    with pytest.raises(UnnamedType, match=r"int has no name in the journal: put it into a dataclass under @event"):
+        PayloadCodec(int)  # which nobody can decorate
 
 
 def test_two_classes_with_one_name() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journal.database import open_database
 from journal.errors import InvalidName
 from journal.tagging import MAX_SHARDS, EventTag, Tagging, stable_hash
 
@@ -53,6 +54,15 @@ def test_one_stream_for_all() -> None:
 def test_a_number_of_shards_that_cannot_be(count: int) -> None:
     with pytest.raises(ValueError, match=f"shard_count is {count}"):
         Tagging.partitioned(count)
+
+
+async def test_a_journal_can_have_as_many_shards_as_a_type() -> None:
+    database = await open_database("memory:")
+    journal = await database.journal("booking", Tagging.partitioned(MAX_SHARDS).shard_count)
+    assert journal.shard_count == MAX_SHARDS
+    with pytest.raises(ValueError, match=f"1 to {MAX_SHARDS}"):
+        await database.journal("payment", MAX_SHARDS + 1)
+    await database.close()
 
 
 @pytest.mark.parametrize("count", [1.5, "4", None, True])
