@@ -65,6 +65,11 @@ def pass_on(process: Process, number: int) -> None:
             process.send_signal(number)
 
 
+def stopped(exit_code: int) -> bool:
+    """Whether a node that was sent SIGTERM ended well: in order, or by the signal itself, before it had begun."""
+    return exit_code in (0, -signal.SIGTERM)
+
+
 def how(exit_code: int) -> str:
     """How a process ended, in words."""
     if exit_code >= 0:

@@ -11,7 +11,7 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from aecorpy.cli.children import ended, how, pass_on, start_node
+from aecorpy.cli.children import ended, how, pass_on, start_node, stopped
 from aecorpy.cli.failures import Failure
 from aecorpy.cli.lifeline import Lifeline
 from aecorpy.cli.wishes import EndWish, end_wish
@@ -102,7 +102,7 @@ class Child:
                 _log.warning("%s cannot be started: %s", self.name, error)
                 code = 1
             if wish.is_set:
-                self.ended_well = code == 0
+                self.ended_well = stopped(code)
                 return
             if code == USAGE:
                 self.is_hopeless = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aecorpy import AecorError
-from aecorpy.cli.children import ended, how, pass_on, start_node
+from aecorpy.cli.children import ended, how, pass_on, start_node, stopped
 from aecorpy.cli.lifeline import Lifeline
 from aecorpy.demo.hosting import PAYMENTS_FILE, STORE
 
@@ -98,7 +98,7 @@ class Fleet:
             pass_on(machine.process, signal.SIGTERM)
         for name, machine in stopping.items():
             code = await machine.watching
-            if code != 0:
+            if not stopped(code):
                 self._find(name, machine, f"did not stop in order ({how(code)})")
 
     def _ended(self, name: str, machine: Machine) -> None:

@@ -90,8 +90,17 @@ not_a_function = 7
 """
 
 
+SLOW = """
+import time
+
+print("about to import", flush=True)
+time.sleep(60)
+"""
+
+
 def write_modules(folder: Path) -> None:
-    """Put `tickets.py`, and `broken.py` that cannot be imported, into a folder."""
+    """Put `tickets.py`, `broken.py` that cannot be imported, and `slow.py` that takes its time, into a folder."""
+    (folder / "slow.py").write_text(SLOW)
     (folder / "tickets.py").write_text(TICKETS)
     (folder / "broken.py").write_text("import not_installed_here\n")
 

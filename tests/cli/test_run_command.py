@@ -54,6 +54,15 @@ async def test_a_node_that_is_stuck_ends_when_the_supervisor_is_killed(folder: P
         await eventually(lambda: not processes_in(folder), within=20)
 
 
+async def test_nodes_that_have_not_begun_stop_in_order(folder: Path) -> None:
+    async with aecorpy(folder, "run", "slow:node", "--nodes", 2) as process:
+        for _ in range(2):
+            await said(process, "about to import")
+        process.send_signal(signal.SIGINT)
+        code, text = await end(process)
+        assert code == 0, text
+
+
 async def test_a_second_signal_kills_the_nodes(folder: Path) -> None:
     async with aecorpy(folder, "run", "tickets:stuck", "--nodes", 2) as process:
         for _ in range(2):
