@@ -28,13 +28,13 @@ def store_url(named: str | None) -> Iterator[str]:
 
 
 def lasting(url: str) -> str:
-    """`url`, as an argument of the command line, if what is stored there outlives a node.
+    """`url`, as an argument of the command line, if what is stored there outlives a node and is read by SQL.
 
     Raises:
-        argparse.ArgumentTypeError: it does not.
+        argparse.ArgumentTypeError: it is not.
     """
     if url.startswith("memory:"):
-        raise argparse.ArgumentTypeError("the run is checked by a node that starts anew, and memory would be gone")
+        raise argparse.ArgumentTypeError("memory would be gone with its node, and has no SQL: name a file or a server")
     return url
 
 

@@ -184,6 +184,12 @@ def test_files_that_are_no_logs(content: bytes, message: str, tmp_path: Path) ->
     assert message in str(caught.value)
 
 
+def test_a_store_without_sql_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(written(tmp_path / "log.csv", [ENOUGH])), "--store", "memory:"])
+    assert "memory would be gone with its node, and has no SQL: name a file or a server" in capsys.readouterr().err
+
+
 def test_files_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nowhere.csv")]) == 2
     assert main([str(tmp_path)]) == 2

@@ -27,7 +27,7 @@ from aecorpy.demo.permits.replay import Replayed, patience_with_permits, replay
 from aecorpy.demo.permits.views import ActivityCounts, PermitCases
 from aecorpy.demo.progress import progress
 from aecorpy.demo.stopping import stop_wish
-from aecorpy.demo.stores import shown, store_url
+from aecorpy.demo.stores import lasting, shown, store_url
 from journal.errors import InvalidUrl
 
 LINES_SHOWN = 30
@@ -124,7 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", metavar="FILE.csv", type=Path, help="the log")
     parser.add_argument(
-        "--store", metavar="URL", help="sqlite:///FILE or postgresql://…; by default a SQLite file that is removed"
+        "--store",
+        metavar="URL",
+        type=lasting,
+        help="sqlite:///FILE or postgresql://…; by default a SQLite file that is removed",
     )
     return parser
 
