@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 C = TypeVar("C", bound=type)
 
 MAX_NAME_BYTES = 200
+MAX_VERSION = 2**31 - 1  # what every store has a column for: beyond it, all appends of a batch would fail
 _ATTRIBUTE = "__stored_as__"
 
 
@@ -28,7 +29,7 @@ def event(name: str, *, version: int = 1) -> Callable[[C], C]:
         version: raise it whenever the class's fields change (see docs/codec.md), and add an upcaster.
 
     Raises:
-        ValueError: the name is empty, too long or not valid text, or the version is below 1.
+        ValueError: the name is empty, too long or not valid text, or the version is none.
         TypeError: it is the class, as where `@event` stands without a name.
     """
     return _mark("event", name, version)
@@ -57,8 +58,8 @@ def _mark(decorator: str, name: str, version: int) -> Callable[[C], C]:
     if isinstance(name, type):
         raise TypeError(f"{name.__name__}: give it a name in the journal, @{decorator}({name.__name__!r})")
     stored = StoredAs(_checked(name), version)
-    if type(version) is not int or version < 1:
-        raise ValueError(f"version {version!r} of {name!r}: versions are 1, 2, 3, …")
+    if type(version) is not int or not 1 <= version <= MAX_VERSION:
+        raise ValueError(f"version {version!r} of {name!r}: versions are 1, 2, 3, …, at most {MAX_VERSION}")
 
     def mark(cls: C) -> C:
         if not isinstance(cls, type):

@@ -270,7 +270,7 @@ def test_names_that_cannot_be_stored(name: Any) -> None:
         event(name)
 
 
-@pytest.mark.parametrize("version", [0, -1, True, 1.0, "1"])
+@pytest.mark.parametrize("version", [0, -1, True, 1.0, "1", 2**31, 202_611_301_200])
 def test_versions_that_are_none(version: Any) -> None:
     with pytest.raises(ValueError, match="versions are 1, 2, 3"):
         event("Name", version=version)
