@@ -12,6 +12,10 @@ class Retry:
     first_pause: float = 0.2
     longest_pause: float = 30.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.first_pause <= self.longest_pause:
+            raise ValueError(f"{self!r}: pauses are above 0 seconds, and the first one is not above the longest")
+
     def pause(self, attempt: int, draw: float) -> float:
         """The pause after the `attempt`-th failure (from 1), spread over 75 to 125 % by `draw` in [0, 1)."""
         doubled: float = self.first_pause * 2.0 ** min(attempt - 1, 30)

@@ -33,6 +33,10 @@ class SetAside:
     attempts: int = 3
     retry: Retry = field(default=Retry())
 
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"SetAside(attempts={self.attempts}): use 1 or more")
+
 
 FailurePolicy: TypeAlias = Stop | Retry | SetAside
 
@@ -116,6 +120,10 @@ class Projection(ABC, Generic[E]):
         entity = getattr(self, "entity", None)
         if not (isinstance(entity, type) and issubclass(entity, Entity)):
             raise InvalidDefinition(f"{type(self).__name__}: say whose events it handles, `entity = …`")
+        if not isinstance(self.on_failure, FailurePolicy):
+            raise InvalidDefinition(
+                f"{type(self).__name__}.on_failure is {self.on_failure!r}: use Stop(), Retry() or SetAside()"
+            )
         if self.batch < 1:
             raise InvalidDefinition(f"{type(self).__name__}.batch is {self.batch}: use 1 or more")
         if self.version < 1:

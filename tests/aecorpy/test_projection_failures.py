@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from aecorpy import ClusterNode, EntityRefs, Retry, SetAside, Stop
+from aecorpy import ClusterNode, EntityRefs, InvalidDefinition, Retry, SetAside, Stop
 from aecorpy.projection import TagStatus
 from aecorpy.projection.runner import ProjectionStopped
 from journal.contract import Database
@@ -389,3 +390,24 @@ def test_pauses_grow_up_to_the_longest() -> None:
     assert [retry.pause(attempt, 0.5) for attempt in (1, 2, 3, 4)] == [0.2, 0.4, 0.8, 1.6]
     assert retry.pause(10, 0.5) == retry.pause(100_000, 0.5) == 30.0
     assert [retry.pause(1, draw) for draw in (0.0, 1.0)] == pytest.approx([0.15, 0.25])
+
+
+@pytest.mark.parametrize(("first", "longest"), [(0, 1), (-1, 1), (2, 1), (math.nan, 1)])
+def test_pauses_that_cannot_be(first: float, longest: float) -> None:
+    with pytest.raises(ValueError, match="pauses are above 0 seconds"):
+        Retry(first, longest)
+
+
+def test_an_event_is_tried_once_at_least() -> None:
+    with pytest.raises(ValueError, match=r"SetAside\(attempts=0\): use 1 or more"):
+        SetAside(0)
+
+
+@pytest.mark.parametrize("policy", [Stop, SetAside, "stop", None])
+async def test_what_is_no_policy_is_refused(node: ClusterNode, policy: Any) -> None:
+    class Wrong(Totals):
+        on_failure = policy
+
+    await node.deploy(Counter)
+    with pytest.raises(InvalidDefinition, match=r"Wrong\.on_failure is .*: use Stop\(\), Retry\(\) or SetAside\(\)"):
+        await node.distribute("Wrong", Wrong())
