@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aecorpy.causes import Causes
-from aecorpy.errors import BadPayload
+from aecorpy.errors import BadPayload, CorruptRecord
 from journal.records import Snapshot
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class Snapshots:
             causes, payload = _split(snapshot.payload)
             return codec.decode(snapshot.type_name, snapshot.version, payload), snapshot.seq_nr, causes
         except BadPayload as error:
-            _log.warning("%s %r: snapshot unreadable, all events are read: %s", self._behaviour.name, key, error)
+            table, type_name = f"{self._behaviour.name}_snapshot", snapshot.type_name
+            corrupt = CorruptRecord(table, None, None, key, snapshot.seq_nr, type_name, str(error))
+            _log.warning("snapshot unreadable, all events are read: %s", corrupt)
             return None
 
 

@@ -65,7 +65,8 @@ class BadPayload(JournalError):
 class CorruptRecord(BadPayload):
     """A stored record cannot be read back into its type.
 
-    Carries the place: table, shard, offset, entity key, sequence number and the event's type name.
+    Carries the place: table, shard, offset, entity key, sequence number and type name. A snapshot's has no shard and no
+    offset.
     """
 
     def __init__(
@@ -78,10 +79,8 @@ class CorruptRecord(BadPayload):
         type_name: str,
         reason: str,
     ) -> None:
-        super().__init__(
-            f"{table}: cannot read {type_name!r} of entity {key!r}, seq_nr {seq_nr} "
-            f"(shard {shard}, offset {offset}): {reason}"
-        )
+        place = "" if shard is None else f" (shard {shard}, offset {offset})"
+        super().__init__(f"{table}: cannot read {type_name!r} of entity {key!r}, seq_nr {seq_nr}{place}: {reason}")
         self.table, self.shard, self.offset = table, shard, offset
         self.key, self.seq_nr, self.type_name, self.reason = key, seq_nr, type_name, reason
 

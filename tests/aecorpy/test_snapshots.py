@@ -114,7 +114,8 @@ async def test_a_snapshot_that_cannot_be_read_is_left_aside(
     await faulty.snapshots("saver").put(shard, 1, unreadable)
     savers = await (await start_node()).deploy(Saver)
     assert await savers("a").get() == Total(3, 2)
-    assert "snapshot unreadable, all events are read" in caplog.text
+    place = f"saver_snapshot: cannot read {unreadable.type_name!r} of entity 'a', seq_nr {unreadable.seq_nr}: "
+    assert f"snapshot unreadable, all events are read: {place}" in caplog.text
 
 
 async def test_an_unavailable_snapshot_store_at_recovery_is_told(start_node: StartNode, faulty: FaultyDatabase) -> None:
