@@ -28,7 +28,7 @@ from aecorpy.processing.states import Registration
 from aecorpy.processing.worker import Patience
 from aecorpy.projection import Projection
 from aecorpy.projection.beside import View
-from aecorpy.projection.distributed import ProjectionProcesses, check_tables, ranges, register
+from aecorpy.projection.distributed import ProjectionProcesses, check_no_journal_s, check_tables, ranges, register
 from aecorpy.projection.handle import DistributedProjection
 from aecorpy.projection.pace import Pace
 from aecorpy.projection.progress import ViewProgress, ViewsOfJournal
@@ -447,6 +447,7 @@ class ClusterNode:
         for one in programs:
             one.check()
             one.bind(self.refs)
+            check_no_journal_s(name, one, self._deployments)
         if former is not None and not (former.version < projection.version and former.entity is projection.entity):
             raise InvalidDefinition(
                 f"projection {name!r} has version {projection.version}, its former one {former.version}: "

@@ -29,10 +29,16 @@ def checked_view(name: str, journals: Iterable[str]) -> str:
     Raises:
         InvalidName: it is not a name, or that of somebody else's table.
     """
-    for journal in journals:
-        if unreserved_name(name) in {f"{journal}_{part}" for part in JOURNAL_PARTS}:
-            raise InvalidName(f"table {name!r} belongs to the journal {journal!r}, and is no view's")
+    owner = owner_of(name, journals)
+    if owner is not None:
+        raise InvalidName(f"table {name!r} belongs to the journal {owner!r}, and is no view's")
     return unreserved_name(name)
+
+
+def owner_of(table: str, journals: Iterable[str]) -> str | None:
+    """The one of `journals` that has `table` among its own, or None."""
+    parts = {f"{journal}_{part}": journal for journal in journals for part in JOURNAL_PARTS}
+    return parts.get(table)
 
 
 def checked_journal(name: str, shard_count: int) -> str:

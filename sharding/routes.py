@@ -257,11 +257,10 @@ class Routes:
                 if try_to_send(self.post, request.origin, Reply(request.ask, payload)):
                     return
                 error = Unreachable(f"its answer of {len(payload):,} bytes cannot be sent")
-        if isinstance(error, Undeliverable):
-            kind = UNDELIVERED
+        if isinstance(error, HandlerFailed):
+            self.fail(request, RAISED, (error.details or "no details").strip().rpartition("\n")[2])
         else:
-            kind = RAISED if isinstance(error, HandlerFailed) else UNANSWERED
-        self.fail(request, kind, str(error))
+            self.fail(request, UNDELIVERED if isinstance(error, Undeliverable) else UNANSWERED, str(error))
 
     def _send_on(self, owner: int, foreign: Foreign) -> None:
         if foreign.hops >= MAX_HOPS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aecorpy.errors import InvalidDefinition
@@ -17,6 +17,7 @@ from aecorpy.projection.contract import Projection
 from aecorpy.projection.generations import VIEW, Generation, Generations, changing, generations_of, seconds_now
 from aecorpy.projection.table import TableView
 from journal.contract import Database
+from journal.names import owner_of
 from journal.tagging import EventTag
 
 MOST_PROCESSES = 8
@@ -70,6 +71,19 @@ class ProjectionProcesses(Recipes):
             details=process.details,
             hold=lambda error: pause(database, self.deployment, "its policy", str(error)),
         )
+
+
+def check_no_journal_s(name: str, view: Projection[Any], journals: Iterable[str]) -> None:
+    """Do nothing if none of a view's tables is a journal's.
+
+    Raises:
+        InvalidDefinition: one is, and what the view writes there would be events, or harm them.
+    """
+    journals = tuple(journals)
+    for table in view.tables():
+        owner = owner_of(table, journals)
+        if owner is not None:
+            raise InvalidDefinition(f"projection {name!r}: table {table!r} belongs to the journal {owner!r}")
 
 
 async def check_tables(database: Database, name: str, journal: str, view: Projection[Any]) -> None:

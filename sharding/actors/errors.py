@@ -67,11 +67,12 @@ class HandlerFailed(AskFailed):
 
     Attributes:
         poison: the message it raised at.
-        details: the traceback of the second time, as text.
+        details: the traceback of the second time, as text; of an actor on another node its last line.
     """
 
     def __init__(self, poison: object, details: str | None, address: ActorAddress | None = None) -> None:
         last_line = details.strip().rpartition("\n")[2] if details else "no details"
-        super().__init__(f"{address} failed twice at {type(poison).__name__}: {last_line}", address)
+        who = "the actor" if address is None else address
+        super().__init__(f"{who} failed twice at {type(poison).__name__}: {last_line}", address)
         self.poison = poison
         self.details = details

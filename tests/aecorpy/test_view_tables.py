@@ -57,6 +57,21 @@ async def test_a_view_may_not_be_renamed_over_what_it_has_made(start_node: Start
     await node.stop()
 
 
+@pytest.mark.parametrize("table", ["counter_event", "counter_shard", "counter_snapshot"])
+async def test_a_view_may_not_have_a_journal_s_table(start_node: StartNode, database: Database, table: str) -> None:
+    class Intruder(Totals):
+        pass
+
+    Intruder.table = Table(Total, table)
+    node = await start_node(database)
+    await node.deploy(Counter)
+    with pytest.raises(
+        InvalidDefinition, match=f"projection 'Intruder': table {table!r} belongs to the journal 'count"
+    ):
+        await node.distribute("Intruder", Intruder())
+    await node.stop()
+
+
 async def test_other_columns_say_what_to_do(database: Database) -> None:
     await Totals().prepare(database)
     with pytest.raises(SchemaMismatch, match=r"raise NarrowTotals\.version, and the view is built anew"):

@@ -161,6 +161,7 @@ async def test_what_goes_wrong_at_the_owner_is_told(rig: Rig, message: bytes, ki
     ((to, failed),) = rig.post.take(Failed)
     assert (to, failed.ask, failed.kind) == (ORIGIN, 8, kind)
     assert text in failed.text
+    assert "failed twice" not in failed.text, "which the one who asked says by itself"
     rig.routes.take(request(b"and then"))
     await turns()
     assert rig.post.take(Reply) == [(ORIGIN, Reply(8, b"and then"))]
@@ -228,6 +229,7 @@ async def test_a_failed_ask_fails_by_its_kind(rig: Rig, kind: int, error: type[E
     (caught,) = await answers(ask)
     assert type(caught) is error
     assert "because" in str(caught)
+    assert "None" not in str(caught)
 
 
 async def test_addresses_say_where_they_lead(rig: Rig) -> None:
