@@ -90,11 +90,12 @@ class Behaviour(Generic[T]):
             raise InvalidDefinition(f"{entity.__name__}: {error}") from error
 
     def blank(self, key: str) -> T:
-        """An instance for `key` in the state before its first event."""
+        """An instance for `key` in the state before its first event, which may append."""
         entity = self.entity()
         entity.key = key
         entity._state, entity._seq_nr = self.fold.initial, 0
-        entity._appended = entity._pending = entity._stash = None
+        entity._appended = ()
+        entity._pending = entity._stash = None
         return entity
 
     def failure(self, key: str, command: str, error: BaseException) -> BaseException:

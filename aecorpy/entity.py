@@ -56,7 +56,7 @@ class Entity(AsyncActor, Generic[S, E]):
     key: str
     _state: S
     _seq_nr: int
-    _appended: list[E] | None
+    _appended: list[E] | tuple[()] | None
     _runtime: EntityRuntime
     _phase: int
     _pending: list[Pending] | None
@@ -77,14 +77,18 @@ class Entity(AsyncActor, Generic[S, E]):
 
         Raises:
             ImpossibleEvent: the fold says that one of them cannot follow.
+            AecorError: no command is running, so nothing would commit them; such as in a task that outlived its command.
         """
         for event in events:
+            appended = self._appended
+            if appended is None:
+                raise AecorError(f"{type(self).__name__} {self.key!r}: only a command may append, while it runs")
             self._state = self.fold.after(self._state, event)
             self._seq_nr += 1
-            if self._appended is None:
+            if isinstance(appended, tuple):
                 self._appended = [event]
             else:
-                self._appended.append(event)
+                appended.append(event)
 
     def now(self) -> datetime:
         """The time, in UTC, of the node's clock, which tests and simulations set."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -120,6 +120,7 @@ class EntityRuntime:
         """An entity actor for `key`, which recovers when its first message comes."""
         entity: Entity[Any, Any] = self.behaviour.blank(key)
         entity._runtime = self
+        entity._appended = None  # no command is running
         entity._phase = FAILED  # not read from the journal yet: the first command starts that
         return entity
 
@@ -171,6 +172,7 @@ class EntityRuntime:
             return
         value: Any = None
         error: BaseException | None = None
+        entity._appended = ()
         try:
             running = spec.method(entity, *command.args, **command.kwargs)
             if spec.suspends:
@@ -201,6 +203,7 @@ class EntityRuntime:
         pending = entity._pending
         answer = self._repetitions.uncommitted(entity, command)
         if answer is None or pending is None:
+            entity._appended = ()
             self._start_task(entity, self._repetitions.once(entity, command), command, sender, before)
         else:
             pending.append(Pending(sender, answer, False, None))
@@ -258,7 +261,7 @@ class EntityRuntime:
         sender: Any,
         before: tuple[Any, int],
         value: Any,
-        appended: list[Any],
+        appended: Sequence[Any],
     ) -> JournalError | None:
         seq_nr = before[1]
         caused = None if command.cause is None else command

@@ -93,6 +93,7 @@ class Counter(Entity[int, Added]):
     tagging = Tagging.partitioned(4)
     rejections = (Negative, TooMuch)
     stops: ClassVar[Stops] = Stops()
+    left: ClassVar[list[asyncio.Future[None]]] = []
 
     @command
     async def add(self, n: int) -> int:
@@ -152,6 +153,16 @@ class Counter(Entity[int, Added]):
         self.append(Added(n))
         await self.stops.wait(stop)
         raise Speechless
+
+    @command
+    async def leave_behind(self, n: int, stop: str) -> None:
+        """Leave a task that appends after the command, and keep it in `left`."""
+
+        async def late() -> None:
+            await self.stops.wait(stop)
+            self.append(Added(n))
+
+        self.left.append(asyncio.ensure_future(late()))
 
     @command
     async def cancel_oneself(self, n: int) -> None:

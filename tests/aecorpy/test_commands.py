@@ -149,6 +149,21 @@ async def test_wrong_arguments_fail_the_command_only(counters: Counters) -> None
     assert await counters("a").add(1) == 1
 
 
+async def test_what_a_command_leaves_behind_may_not_append(
+    counters: Counters, faulty: FaultyDatabase, stops: Stops
+) -> None:
+    await counters("a").add(1)
+    await counters("a").leave_behind(5, "now")
+    late = Counter.left.pop()
+    await turns()
+    stops.let_go("now")
+    with pytest.raises(AecorError, match="Counter 'a': only a command may append, while it runs"):
+        await late
+    assert (await counters("a").get(), await counters("a").get_version()) == (1, 1)
+    assert await counters("a").add(1) == 2
+    assert await numbers(counters, faulty, "a") == [1, 1]
+
+
 async def test_a_query_may_not_append(counters: Counters, faulty: FaultyDatabase) -> None:
     with pytest.raises(CommandFailed, match="@query"):
         await counters("a").sneak()
