@@ -77,7 +77,7 @@ class Entity(AsyncActor, Generic[S, E]):
 
         Raises:
             ImpossibleEvent: the fold says that one of them cannot follow.
-            AecorError: no command is running, so nothing would commit them; such as in a task that outlived its command.
+            AecorError: no command is running, so nothing would commit them, as in a task that outlived its command.
         """
         for event in events:
             appended = self._appended
