@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 import pytest
@@ -154,7 +155,11 @@ async def test_a_request_is_answered_to_whom_it_came_from(rig: Rig) -> None:
         (b"\xff\xff", UNDELIVERED, "cannot be read by the owner"),
     ],
 )
-async def test_what_goes_wrong_at_the_owner_is_told(rig: Rig, message: bytes, kind: int, text: str) -> None:
+async def test_what_goes_wrong_at_the_owner_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, message: bytes, kind: int, text: str
+) -> None:
+    # What is logged is no Unicode either, and pytest-xdist cannot report it.
+    monkeypatch.setattr(logging.getLogger("sharding.actors"), "disabled", True)
     await rig.homes((0, ME, 1))
     rig.routes.take(request(message))
     await turns()
