@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from aecorpy.demo.payments import Payment, PaymentsFile, lines_from
 from aecorpy.demo.payments.file import MAX_LINE_BYTES, BadLine, FileShrank
 
-PIECES = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.binary(min_size=9_000, max_size=9_100), max_size=8)
+LONG = st.builds(lambda text, times: text * times, st.binary(min_size=20, max_size=20), st.integers(450, 455))
+PIECES = st.lists(st.binary(max_size=12) | st.just(b"\n") | LONG, max_size=8)
 
 
 @settings(max_examples=40, deadline=None)
