@@ -9,7 +9,7 @@ from sharding.links.connection import Office
 from sharding.links.contract import Link, LinkDown, LinkListener, Peer
 from sharding.links.handshake import Identity, Keys, Refusal
 from sharding.links.incoming import IncomingConnection, acceptor
-from sharding.links.network import Listening, Network
+from sharding.links.network import Listening, Network, half_of_the_descriptors
 from sharding.links.outgoing import OutgoingLink
 from sharding.links.settings import MOST_NAME_BYTES, LinkSettings
 from sharding.links.traffic import Complaints, LinksStatus, Traffic
@@ -52,6 +52,7 @@ class Links:
         self._dropped: dict[int, None] = {}
         self._listening: list[Listening] = []
         self._closed = False
+        self._most_accepted = min(settings.max_connections, half_of_the_descriptors())
 
     @property
     def traffic(self) -> Traffic:
@@ -183,7 +184,7 @@ class Links:
             connection.abort()
             return
         self._unproved[connection] = None
-        if len(self._unproved) + len(self._incoming) > self._office.settings.max_connections:
+        if len(self._unproved) + len(self._incoming) > self._most_accepted:
             next(iter(self._unproved)).refuse(Refusal.TOO_MANY)
 
     def admits(self, dialler: Identity) -> bool:

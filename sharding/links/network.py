@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -79,6 +80,19 @@ class LoopNetwork:
             protocol, host, port, ssl=tls, ssl_handshake_timeout=None if tls is None else _TLS_HANDSHAKE_SECONDS
         )
         return _Server(server)
+
+
+def half_of_the_descriptors() -> int:
+    """Half of the files and connections that this process may have open at a time: the others are for what it does.
+
+    Who accepts connections until none are left is told so by asyncio a thousand times a second, and nothing else works.
+    """
+    if sys.platform == "win32":
+        return sys.maxsize
+    import resource  # only there where it is
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most // 2)
 
 
 async def _addresses(host: str, port: int) -> list[str]:

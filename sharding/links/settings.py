@@ -30,7 +30,8 @@ class LinkSettings:
         silence_seconds: how long an unanswered ping, or silence of a dialler, is borne.
         max_queued_bytes: how much may wait for one peer.
         slow_reader_seconds: how long a peer may leave full what waits for it.
-        max_connections: how many accepted connections there may be, proved or not.
+        max_connections: how many accepted connections there may be, proved or not; never more than half of the
+            descriptors that the process may have (`ulimit -n`).
         first_pause, longest_pause: seconds between attempts to reach a peer, growing from one to the other.
         flush_seconds: how long `close` waits for what was sent to leave.
 

@@ -74,7 +74,11 @@ async def test_a_proved_dialler_that_sends_nonsense_is_closed_and_named(guarded:
     await check_sound(guarded, by="b")
 
 
-async def test_a_flood_of_connections_leaves_the_members_their_links(guarded: Fleet) -> None:
+@pytest.mark.parametrize("descriptors", [1_024, 8_192])  # the first is what systems give by default
+async def test_a_flood_of_connections_leaves_the_members_their_links(new_fleet: NewFleet, descriptors: int) -> None:
+    guarded = new_fleet(secret=SECRET, lease=30.0)
+    await guarded.start("a", "b", prefix=("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"))
+    await guarded.balanced()
     node = guarded.nodes["a"]
     writers: list[asyncio.StreamWriter] = []
     with held(writers):
@@ -84,6 +88,7 @@ async def test_a_flood_of_connections_leaves_the_members_their_links(guarded: Fl
         assert set(await guarded.write_to_all("b")) == {"answered"}
         await _says(node, "too many connections")
         await _says(node, "no proof in time")
+    assert "out of system resource" not in node.log.read_text()
     await guarded.start("c")
     await guarded.balanced()
     await check_sound(guarded, by="c")
