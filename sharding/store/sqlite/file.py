@@ -39,15 +39,22 @@ _NOT_COMMITTED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.
 
 @dataclass(frozen=True)
 class SqliteFile:
-    """A SQLite file and how long, in seconds, to wait for other processes that have it locked."""
+    """A SQLite file.
+
+    Attributes:
+        path: where.
+        busy_timeout: how long, in seconds, to wait for other processes that have it locked.
+        is_read_only: it is only looked at, whatever it is.
+    """
 
     path: str
     busy_timeout: float
+    is_read_only: bool = False
 
     @classmethod
-    def at(cls, path: str | os.PathLike[str], busy_timeout: float) -> Self:
+    def at(cls, path: str | os.PathLike[str], busy_timeout: float, *, is_read_only: bool = False) -> Self:
         """The file at `path`, which stays the same when the program changes its folder."""
-        return cls(os.path.abspath(path), busy_timeout)
+        return cls(os.path.abspath(path), busy_timeout, is_read_only)
 
     def connect(self) -> sqlite3.Connection:
         """Open the file, creating it where it is missing.
@@ -72,6 +79,9 @@ class SqliteFile:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")
+        if self.is_read_only:
+            connection.execute("PRAGMA query_only = ON")
+            return
         (mode,) = self._patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone())
         if mode != "wal":
             raise StoreUnavailable(f"{self}: no write-ahead log here (mode {mode!r}): use a local disk")

@@ -70,13 +70,13 @@ class SqliteClusterStore(ClusterStore):
             ClusterSchemaMismatch: the file belongs to a newer version of this package; without `create`, to an older
                 one as well.
         """
-        file = SqliteFile.at(path, busy_timeout)
+        file = SqliteFile.at(path, busy_timeout, is_read_only=not create)
         store = cls(checked_cluster(cluster), FileThread(file), clock)
         try:
             if create:
                 await store._thread.change(partial(upgrade, where=str(file)))
                 await store._change(lambda rows: rows.run("add_cluster"))
-            elif not (await asyncio.to_thread(_is_written, file.path) and await store._is_there(str(file))):
+            elif not (await asyncio.to_thread(os.path.exists, file.path) and await store._is_there(str(file))):
                 raise NoSuchCluster(cluster, str(file))
         except BaseException:
             await store.close()
@@ -167,8 +167,3 @@ class SqliteClusterStore(ClusterStore):
 
     def _rows(self, connection: sqlite3.Connection) -> Rows:
         return Rows(connection, self.cluster, self._clock())
-
-
-def _is_written(path: str) -> bool:
-    """Whether there is a file with something in it; to open an empty one would write into it."""
-    return os.path.exists(path) and os.path.getsize(path) > 0

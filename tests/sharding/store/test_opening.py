@@ -92,12 +92,18 @@ async def test_who_only_looks_creates_nothing(tmp_path: Path, postgres_url: str)
     assert os.listdir(tmp_path) == ["tickets.db-cluster"]
 
 
-async def test_who_only_looks_leaves_an_empty_file_empty(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", ["", "CREATE TABLE others (id INTEGER)"], ids=["empty", "another program's"])
+async def test_who_only_looks_leaves_a_file_as_it_is(tmp_path: Path, script: str) -> None:
     file = tmp_path / "tickets.db-cluster"
-    file.touch()
+    connection = sqlite3.connect(file)
+    connection.executescript(script)
+    connection.close()
+    before = file.read_bytes()
+    assert bool(before) is bool(script)
     with pytest.raises(NoSuchCluster, match="'tickets'"):
         await open_cluster_store(f"sqlite:///{tmp_path}/tickets.db", "tickets", create=False)
-    assert file.read_bytes() == b""
+    assert file.read_bytes() == before
+    assert os.listdir(tmp_path) == [file.name]
 
 
 async def test_who_only_looks_sees_what_others_wrote(tmp_path: Path, postgres_url: str) -> None:
