@@ -28,12 +28,17 @@ class Owner(Protocol):
 
 
 class DialledConnection(Connection):
-    """See the module."""
+    """See the module.
+
+    Attributes:
+        is_explained: why it did not become a link was logged.
+    """
 
     def __init__(self, office: Office, owner: Owner, me: Identity, wanted: Identity) -> None:
         super().__init__(office)
         self._owner, self._wanted = owner, wanted
         self._handshake = DiallerHandshake(office.keys, me, wanted, office.nonce())
+        self.is_explained = False
         self._written = 0
         self._left = 0  # bytes that had left the transport at the last tick, if it was full then
         self._pinged_at: float | None = None
@@ -73,6 +78,7 @@ class DialledConnection(Connection):
         self.office.complaints.say(
             f"out {reason.name}", f"no link to {self._wanted.node} at {self.address}: {reason.text}"
         )
+        self.is_explained = True
         if refused.answer:
             self.write(framed(refused.answer))
         # Anybody could say that another incarnation is there; it counts only from one that knows the secret.

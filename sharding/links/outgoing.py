@@ -194,10 +194,19 @@ class OutgoingLink:
             self._office.traffic.lost += 1
         if was_open or self._failures == 0:
             log.debug("%r: %s", self, why)
+        elif not (dead or connection.is_explained):
+            self._complain(why)
         self._try_again(self._pause_after_life() if was_open else self._pause_after_failure())
         self._tell_lost(first_unsent, unsent)
         if dead and not self._is_closed():
             self._office.listener.dead(self, why)
+
+    def _complain(self, why: str) -> None:
+        self._office.complaints.say(
+            "out unreachable",
+            f"no link to {self.peer.node} at {self.peer.host}:{self.peer.port}: {why}. If it lives, look at its "
+            "address (`advertise`), at what is between, and whether both sides use TLS with certificates of one CA",
+        )
 
     def _is_closed(self) -> bool:
         return self._state is State.CLOSED

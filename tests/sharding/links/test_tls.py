@@ -117,15 +117,29 @@ async def test_an_acceptor_without_a_good_certificate_is_told_nothing(
 
 
 async def test_a_plain_dialler_at_a_tls_address_and_the_reverse_get_nowhere(
-    authority: trustme.CA, node_certificate: trustme.LeafCert
+    authority: trustme.CA, node_certificate: trustme.LeafCert, caplog: pytest.LogCaptureFixture
 ) -> None:
     server, client = contexts(authority, node_certificate)
     async with nodes(SETTINGS, replace(SETTINGS, server_tls=server, client_tls=client)) as (plain, tls):
         plain.links.to(tls.peer)
         tls.links.to(plain.peer)
-        await plain.heard.until(lost=1)
-        await tls.heard.until(lost=1)
+        await plain.heard.until(lost=2)
+        await tls.heard.until(lost=2)
         assert plain.heard.of("opened") == tls.heard.of("opened") == []
+    for one in (plain, tls):
+        assert f"no link to {one.name} at {one.peer.host}:{one.peer.port}: " in caplog.text
+    assert "whether both sides use TLS" in caplog.text
+
+
+async def test_a_certificate_of_another_ca_is_said(authority: trustme.CA, caplog: pytest.LogCaptureFixture) -> None:
+    pairs = [contexts(ca, ca.issue_cert("127.0.0.1")) for ca in (authority, trustme.CA())]
+    settings = (replace(SETTINGS, server_tls=server, client_tls=client) for server, client in pairs)
+    async with nodes(*settings) as (a, b):
+        a.links.to(b.peer)
+        await a.heard.until(lost=5)
+    (line,) = caplog.messages
+    assert line.startswith(f"no link to b at 127.0.0.1:{b.peer.port}: ")
+    assert "CERTIFICATE_VERIFY_FAILED" in line
 
 
 def loosened(what: str) -> Callable[[TlsPair], TlsPair | tuple[ssl.SSLContext | None, ssl.SSLContext | None]]:

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from sharding.links import Links, LinkSettings, Peer
 from sharding.links.handshake import AcceptorHandshake, Identity, Keys
 from sharding.links.network import Listening, ProtocolFactory
@@ -165,13 +167,18 @@ def test_the_redial_after_a_loss_is_at_once_and_not_over_and_over() -> None:
     in_virtual_time(play)
 
 
-def test_a_network_that_says_nothing_is_given_up_after_connect_seconds_and_nobody_is_dead() -> None:
+def test_a_network_that_says_nothing_is_given_up_after_connect_seconds_and_nobody_is_dead(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def play(world: World) -> None:
         world.net.mood = "silent"
         link = world.links.to(PEER)
         link.send(Said(1))
         await asyncio.sleep(SETTINGS.connect_seconds + 0.01)
         assert world.heard.told == [("lost", link, 1), ("unsent", link, Said(1))]
+        await asyncio.sleep(2 * SETTINGS.connect_seconds)
+        assert world.heard.of("dead") == []
+        assert f"no link to {PEER.node} at {PEER.host}:{PEER.port}: no connection within" in caplog.text
 
     in_virtual_time(play)
 
