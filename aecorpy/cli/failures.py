@@ -11,7 +11,7 @@ from aecorpy.errors import InvalidDefinition
 from aecorpy.management.errors import InvalidPlace, NoSuchTag, NotAProjection, NotIdempotent
 from journal.errors import InvalidName, InvalidUrl, WrongShardCount
 from sharding.links import UnsafeSetting
-from sharding.store import InvalidClusterName, InvalidStoreUrl
+from sharding.store import DeploymentMismatch, InvalidClusterName, InvalidStoreUrl
 
 HOPELESS = (
     InvalidClusterName,
@@ -50,6 +50,8 @@ class Failure(Exception):
 
 def exit_code_of(error: BaseException) -> int:
     """2 for an error that a later attempt meets again, 1 for one that may pass."""
+    if isinstance(error, DeploymentMismatch):
+        return 1 if error.passes else 2
     return 2 if isinstance(error, HOPELESS) else 1
 
 

@@ -133,9 +133,9 @@ def check_same(
         if getattr(stored, what) == getattr(asked, what):
             continue
         if what != "shard_count" or asked.kind != PROCESS or living:
-            raise DeploymentMismatch(
-                cluster, stored.name, what, getattr(stored, what), getattr(asked, what), sorted(living)
-            )
+            values = getattr(stored, what), getattr(asked, what)
+            passes = what == "shard_count" and asked.kind == PROCESS
+            raise DeploymentMismatch(cluster, stored.name, what, *values, sorted(living), passes=passes)
 
 
 def _check_text(what: str, text: str) -> None:

@@ -61,10 +61,19 @@ class DeploymentMismatch(ClusterStoreError):
 
     Attributes:
         hosts: the nodes that host it now.
+        passes: whether it can go better once they do not.
     """
 
     def __init__(
-        self, cluster: str, name: str, what: str, stored: object, asked: object, hosts: Sequence[str] = ()
+        self,
+        cluster: str,
+        name: str,
+        what: str,
+        stored: object,
+        asked: object,
+        hosts: Sequence[str] = (),
+        *,
+        passes: bool = False,
     ) -> None:
         hosted = f" (hosted by {', '.join(repr(node) for node in hosts)})" if hosts else ""
         super().__init__(
@@ -73,6 +82,7 @@ class DeploymentMismatch(ClusterStoreError):
         )
         self.cluster, self.name, self.what, self.stored, self.asked = cluster, name, what, stored, asked
         self.hosts = tuple(hosts)
+        self.passes = passes
 
 
 class ClusterSchemaMismatch(ClusterStoreError):

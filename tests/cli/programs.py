@@ -56,6 +56,23 @@ def other_count(name):
     return node(name)
 
 
+def with_boxes(name, shards=8):
+    from thespian.actors import Actor
+
+    class Box(Actor):
+        def receiveMessage(self, message, sender):
+            self.send(sender, message)
+
+    async def start(started):
+        await started.deploy(Box, shards=shards)
+
+    return ClusterNode("tickets", journal="sqlite:///tickets.db", node=name, on_start=start)
+
+
+def with_other_boxes(name):
+    return with_boxes(name, shards=9)
+
+
 def unstorable(name):
     from aecorpy import command
 

@@ -114,6 +114,14 @@ async def test_a_name_that_is_taken_and_shards_that_differ_are_said(folder: Path
         assert "Traceback" not in text
 
 
+async def test_what_other_nodes_deployed_otherwise_is_said_and_cannot_go_better(folder: Path) -> None:
+    async with aecorpy(folder, "node", "tickets:with_boxes", "--name", "node-1") as process:
+        await said(process, "is up")
+        code, text = await run(folder, "node", "tickets:with_other_boxes", "--name", "node-2")
+        assert code == 2
+        assert "other nodes deployed 'box' with shard_count 8 (hosted by 'node-1'), this program asks for 9" in text
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

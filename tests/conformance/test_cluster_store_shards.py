@@ -33,6 +33,7 @@ async def test_all_nodes_must_agree_about_a_type(cluster: ClusterStore, change: 
     with pytest.raises(DeploymentMismatch, match=what) as mismatch:
         await cluster.deploy(BOOKING._replace(**change), host=one)  # type: ignore[arg-type]
     assert (mismatch.value.stored, mismatch.value.asked) == (getattr(BOOKING, what), change[what])
+    assert not mismatch.value.passes
     assert await cluster.deployments() == ([BOOKING], [])
 
 
@@ -99,6 +100,7 @@ async def test_the_number_of_processes_stays_while_a_member_hosts_them(cluster: 
     with pytest.raises(DeploymentMismatch) as mismatch:
         await cluster.deploy(MORE, host=three)
     assert (mismatch.value.stored, mismatch.value.asked, mismatch.value.hosts) == (4, 6, ("b",))
+    assert mismatch.value.passes, "once b hosts it no more"
     assert await cluster.deployments() == ([VIEWS], [Hosting("views", one), Hosting("views", two)])
 
 
