@@ -48,6 +48,8 @@ def checked_seat(seat: Seat) -> Seat:
         raise ValueError(f"node {seat.node!r}: roles {seat.roles!r}: use a tuple, such as ({seat.roles!r},)")
     for what, text in (("node", seat.node), ("host", seat.host), *(("role", role) for role in seat.roles)):
         _check_text(what, text)
+        if not text.isprintable():
+            raise ValueError(f"{what} {text[:80]!r}: use characters that can be shown, as logs and tables have them")
     if len(seat.node.encode()) > LONGEST_NODE:
         raise ValueError(f"node {seat.node[:80]!r}…: use a name of at most {LONGEST_NODE} bytes of UTF-8")
     if not 0 <= seat.port <= 65535:

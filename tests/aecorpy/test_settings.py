@@ -17,6 +17,7 @@ SECRET = b"nobody outside may ever know this"
     ("options", "why"),
     [
         ({"node": "n" * 256}, "a name of at most 255 bytes"),
+        ({"node": "a\nb"}, "use characters that can be shown"),
         ({"weight": -1.0}, "a weight of -1.0"),
         ({"roles": "web"}, r"use a tuple, such as \('web',\)"),
         ({"bind": ("127.0.0.1", 65536)}, "port 65536"),

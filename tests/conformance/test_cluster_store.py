@@ -175,6 +175,8 @@ async def test_leave_ends_the_lease_of_one_declared_down(cluster: ClusterStore) 
         seat(""),
         seat("a\0b"),
         seat("\ud800"),
+        seat("a\nb"),
+        seat("\x1b[2Ja"),
         seat("a" * 256),
         seat("ä" * 128),
         seat("a")._replace(port=65536),
