@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from sharding.links.vestibule import Vestibule
+
 ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
-
-
-_TLS_HANDSHAKE_SECONDS = 5.0
 
 
 class Listening(Protocol):
@@ -76,10 +75,10 @@ class LoopNetwork:
 
     async def listen(self, protocol: ProtocolFactory, host: str, port: int, tls: ssl.SSLContext | None) -> Listening:
         """See `Network.listen`."""
-        server = await asyncio.get_running_loop().create_server(
-            protocol, host, port, ssl=tls, ssl_handshake_timeout=None if tls is None else _TLS_HANDSHAKE_SECONDS
-        )
-        return _Server(server)
+        loop = asyncio.get_running_loop()
+        vestibule = None if tls is None else Vestibule(protocol, tls, max(1, half_of_the_descriptors() // 2))
+        server = await loop.create_server(protocol if vestibule is None else vestibule.arrival, host, port)
+        return _Server(server, vestibule)
 
 
 def half_of_the_descriptors() -> int:
@@ -105,9 +104,12 @@ async def _addresses(host: str, port: int) -> list[str]:
 
 
 class _Server:
-    def __init__(self, server: asyncio.Server) -> None:
+    def __init__(self, server: asyncio.Server, vestibule: Vestibule | None) -> None:
         self._server = server
+        self._vestibule = vestibule
         self.host, self.port = server.sockets[0].getsockname()[:2]
 
     def close(self) -> None:
         self._server.close()
+        if self._vestibule is not None:
+            self._vestibule.close()

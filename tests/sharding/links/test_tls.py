@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import Callable
@@ -78,6 +79,30 @@ async def test_certificates_replace_a_secret_on_other_addresses(
     async with nodes(replace(SETTINGS, secret=None, server_tls=server, client_tls=client)) as (a,):
         host, _ = await a.links.listen("0.0.0.0")
         assert host == "0.0.0.0"
+
+
+async def test_connections_that_never_begin_tls_are_bounded_and_keep_nobody_out(
+    authority: trustme.CA,
+    node_certificate: trustme.LeafCert,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("sharding.links.network.half_of_the_descriptors", lambda: 8)
+    server, client = contexts(authority, node_certificate)
+    chosen = replace(SETTINGS, server_tls=server, client_tls=client)
+    async with nodes(chosen, chosen) as (a, b):
+        silent = [await asyncio.open_connection(b.peer.host, b.peer.port) for _ in range(7)]
+        try:
+            async with asyncio.timeout(2):  # less than a handshake may take
+                for reader, _ in silent[:3]:
+                    assert await reader.read() == b""
+            assert "4 connections wait for TLS" in caplog.text
+            a.links.to(b.peer).send(Blob(b"let in"))
+            await b.heard.until(messages=1)
+            assert not any(reader.at_eof() for reader, _ in silent[4:])
+        finally:
+            for _, writer in silent:
+                writer.close()
 
 
 Wrong = Callable[[trustme.CA], trustme.LeafCert | None]
