@@ -5,10 +5,12 @@ Names and shape are Aecor's. Delivery is at least once: what was handled but not
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, NewType, TypeVar
 
+from aecorpy.errors import Fenced
 from journal.contract import OffsetStore
 from journal.events import EntityEvent, EventJournal
 from journal.records import OffsetMove
@@ -32,8 +34,8 @@ class TagConsumer:
 class Committable(Generic[T]):
     """A value with the commit of its offset, to be awaited once the value is dealt with.
 
-    `commit` covers everything before the value on the same tag, too; it raises `Fenced` when another consumer of the
-    same name has claimed the tag since.
+    `commit` covers everything before the value on the same tag, too, and may be repeated after `Unavailable` and
+    `OutcomeUnknown`; it raises `Fenced` when another consumer of the same name has claimed the tag since.
     """
 
     value: T
@@ -63,12 +65,33 @@ async def committable_events(
         stored = (await offsets.read(reader.consumer)).get(tag)
         epoch = 1 if stored is None else stored.epoch + 1
     committed = (await offsets.claim(reader.consumer, [tag], epoch))[tag]
-
-    async def commit(offset: int) -> None:
-        nonlocal committed
-        if offset > committed:
-            await offsets.commit(reader.consumer, [OffsetMove(tag, committed, offset)], epoch)
-            committed = offset
-
+    place = _Place(offsets, reader.consumer, tag, epoch, committed)
     async for event in journal.events(reader.tag, committed):
-        yield Committable(event, lambda offset=event.offset: commit(offset))  # type: ignore[misc]
+        yield Committable(event, lambda offset=event.offset: place.commit(offset))  # type: ignore[misc]
+
+
+class _Place:
+    """Where one reader is. Commits take turns, as each begins where the last one has ended."""
+
+    def __init__(self, offsets: OffsetStore, consumer: ConsumerId, tag: str, epoch: int, committed: int) -> None:
+        self._offsets = offsets
+        self._consumer, self._tag, self._epoch = consumer, tag, epoch
+        self._committed = committed
+        self._is_sure = True
+        self._turn = asyncio.Lock()
+
+    async def commit(self, offset: int) -> None:
+        async with self._turn:
+            if not self._is_sure:  # a commit's answer was lost, or not waited for
+                await self._reread()
+            if offset > self._committed:
+                self._is_sure = False
+                move = OffsetMove(self._tag, self._committed, offset)
+                await self._offsets.commit(self._consumer, [move], self._epoch)
+                self._committed, self._is_sure = offset, True
+
+    async def _reread(self) -> None:
+        stored = (await self._offsets.read(self._consumer))[self._tag]
+        if stored.epoch != self._epoch:
+            raise Fenced(f"consumer {self._consumer!r} on {self._tag}", self._epoch, stored.epoch)
+        self._committed, self._is_sure = stored.offset, True

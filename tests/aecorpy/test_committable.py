@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 import pytest
 
-from aecorpy import ClusterNode, Committable, ConsumerId, EntityEvent, EventTag, Fenced, TagConsumer
+from aecorpy import (
+    ClusterNode,
+    Committable,
+    ConsumerId,
+    EntityEvent,
+    EventTag,
+    Fenced,
+    OutcomeUnknown,
+    TagConsumer,
+    Unavailable,
+)
 from aecorpy.committable import committable_events
 from journal.contract import Database
 from tests.aecorpy.conftest import StartNode
 from tests.aecorpy.samples import Added, Counter
+from tests.faulty_store import Fault, FaultyDatabase, lost_after, lost_before, unavailable
 
 READER = TagConsumer(ConsumerId("mailer"), EventTag("counter", 0))
 
@@ -95,6 +106,46 @@ async def test_a_claim_that_is_not_newer_is_refused(start_node: StartNode, datab
         assert await take(events, 1, True) == [1]
     with pytest.raises(Fenced):
         await anext(stream(node, 5))
+
+
+async def test_commits_at_the_same_time_take_turns(start_node: StartNode, database: Database) -> None:
+    node = await start_node(database)
+    await written(node, 1, 5)
+    async with aclosing(stream(node)) as events:  # type: ignore[type-var]
+        items = [await anext(events) for _ in range(5)]
+        await asyncio.gather(*(item.commit() for item in (items[1], items[0], items[4], items[3], items[2])))
+    assert (await database.offsets.read("mailer"))[str(READER.tag)].offset == 5
+
+
+@pytest.mark.parametrize("fault", [lost_before, lost_after, unavailable])
+async def test_a_commit_that_failed_may_be_repeated(
+    start_node: StartNode, faulty: FaultyDatabase, fault: Callable[[], Fault]
+) -> None:
+    node = await start_node()
+    await written(node, 1, 3)
+    async with aclosing(stream(node)) as events:  # type: ignore[type-var]
+        item = await anext(events)
+        faulty.on("offsets_commit", fault())
+        with pytest.raises((OutcomeUnknown, Unavailable)):
+            await item.commit()
+        await item.commit()
+        await (await anext(events)).commit()
+    assert (await faulty.offsets.read("mailer"))[str(READER.tag)].offset == 2
+
+
+async def test_a_reader_that_was_superseded_while_it_was_unsure_is_told(
+    start_node: StartNode, faulty: FaultyDatabase
+) -> None:
+    node = await start_node()
+    await written(node, 1, 3)
+    async with aclosing(stream(node)) as older, aclosing(stream(node)) as newer:  # type: ignore[type-var]
+        item = await anext(older)
+        faulty.on("offsets_commit", lost_before())
+        with pytest.raises(OutcomeUnknown):
+            await item.commit()
+        assert await take(newer, 2, True) == [1, 2]
+        with pytest.raises(Fenced, match="consumer 'mailer' on counter-0"):
+            await item.commit()
 
 
 async def test_a_changed_value_keeps_its_commit() -> None:
