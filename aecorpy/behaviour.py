@@ -60,6 +60,8 @@ class Behaviour(Generic[T]):
         Raises:
             InvalidDefinition: it cannot work; says what to change.
         """
+        if not (isinstance(entity, type) and issubclass(entity, Entity)):
+            raise InvalidDefinition(f"{entity!r} is no Entity class")
         fold = getattr(entity, "fold", None)
         if not isinstance(fold, Fold):
             raise InvalidDefinition(f"{entity.__name__}: give it a `fold = Fold(…)`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -261,3 +262,9 @@ def test_a_rejection_or_failure_that_does_not_come() -> None:
 def test_an_outcome_says_what_it_is() -> None:
     assert repr(rich.when(Account.withdraw, 1)) == "<Account.withdraw replied 499; events (Withdrawn(cents=1),)>"
     assert repr(rich.when(Account.withdraw, 501)) == "<Account.withdraw was rejected: TooLittleMoney(); events ()>"
+
+
+@pytest.mark.parametrize("wrong", [int, 5, None, "Account", Account()])
+def test_what_is_no_entity_class_has_no_scenario(wrong: Any) -> None:
+    with pytest.raises(InvalidDefinition, match="is no Entity class"):
+        scenario(wrong)
