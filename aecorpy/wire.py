@@ -72,26 +72,34 @@ class CommandWire:
         kwargs = self._behaviour.arguments[name].decode(arguments)
         return Command(spec, (), kwargs, metadata, self._time() + left, cause)
 
-    def pack_reply(self, asked: Command, reply: Any) -> bytes:
-        """What the entity answered to `asked`."""
+    def pack_reply(self, key: str, asked: Command, reply: Any) -> bytes:
+        """What the entity `key` answered to `asked`."""
         if type(reply) is Answer:
             try:
                 return _packed((_ANSWER, self._behaviour.replies[asked.spec.name].encode(reply.value)))
             except BadPayload as error:
-                reply = Refused(self._untold(asked, error))
+                reply = Refused(self._untold(key, asked, error))
         if type(reply) is not Refused:
             raise BadPayload(f"{self._behaviour.name} answered {asked.spec.name!r} with {reply!r}")
-        return pack_error(reply.error, self._behaviour.rejections)
+        if not isinstance(reply.error, errors.Rejection):
+            return pack_error(reply.error)
+        try:
+            return _packed((_REJECTION, *self._behaviour.rejections.encode(reply.error)))
+        except BadPayload as error:
+            what = errors.repr_of(reply.error, errors.LONGEST_VALUE)
+            why = f"{what}, which cannot be sent: declare it in `rejections` ({error})"
+            entity = self._behaviour.entity.__name__
+            return pack_error(errors.CommandFailed(entity, key, asked.spec.name, f"it was rejected with {why}"))
 
-    def _untold(self, asked: Command, error: BadPayload) -> Exception:
+    def _untold(self, key: str, asked: Command, error: BadPayload) -> Exception:
         """What is told instead of a reply that cannot be sent: "no" only where nothing can have been appended.
 
         A manager's command is among these, because what it appends is kept together with its reply, or not at all.
         """
         entity, name = self._behaviour.entity.__name__, asked.spec.name
         if asked.spec.read_only or asked.cause is not None:
-            return errors.CommandFailed(entity, "", name, str(error))
-        return errors.OutcomeUnknown(f"{entity}: {name!r} was done, and what it appended is kept, but {error}")
+            return errors.CommandFailed(entity, key, name, str(error))
+        return errors.OutcomeUnknown(f"{entity} {key!r}: {name!r} was done, and what it appended is kept, but {error}")
 
     def unpack_reply(self, asked: Command, payload: bytes) -> Answer | Refused:
         """The answer to `asked` in `payload`.
@@ -146,27 +154,20 @@ class MessageWire:
             return self._codec.decode(*rest)
         return Refused(unpack_error(kind, rest, self._codec))
 
-    def pack_reply(self, _: Any, reply: Any) -> bytes:
+    def pack_reply(self, key: str, asked: Any, reply: Any) -> bytes:
         """What the actor sent back."""
-        return pack_error(reply.error, self._codec) if type(reply) is Refused else self.pack(reply)
+        return pack_error(reply.error) if type(reply) is Refused else self.pack(reply)
 
     def unpack_reply(self, _: Any, payload: bytes) -> Any:
         """What the actor sent back."""
         return self.unpack(payload)
 
 
-def pack_error(error: BaseException, rejections: PayloadCodec[Any]) -> bytes:
-    """An error as its class's name, text and plain fields; a declared rejection by its codec.
+def pack_error(error: BaseException) -> bytes:
+    """An error as its class's name, text and plain fields.
 
     Texts that are very long, or not valid Unicode, are told as well as they can be: who waits must hear of the error.
     """
-    if isinstance(error, errors.Rejection):
-        try:
-            return _packed((_REJECTION, *rejections.encode(error)))
-        except BadPayload as why:
-            what = errors.repr_of(error)
-            text = f"it was rejected with {what}, which cannot be sent: declare it in `rejections` ({why})"
-            return _packed((_ERROR, "CommandFailed", text, {"entity": "", "key": "", "command": "", "cause": text}))
     name = next((kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind), "AecorError")
     return _packed((_ERROR, name, _text(error), {field: _field(value) for field, value in vars(error).items()}))
 

@@ -39,8 +39,8 @@ class Wire(Protocol):
     def unpack(self, payload: bytes, /) -> Any:
         """The message that another node packed."""
 
-    def pack_reply(self, asked: Any, reply: Any, /) -> bytes:
-        """An entity's answer to the message `asked`."""
+    def pack_reply(self, key: str, asked: Any, reply: Any, /) -> bytes:
+        """The answer of entity `key` to the message `asked`."""
 
     def unpack_reply(self, asked: Any, payload: bytes, /) -> Any:
         """The answer to `asked` that another node packed."""

@@ -250,7 +250,7 @@ class Routes:
         error = answer.exception()
         if error is None:
             try:
-                payload = self.host.wire.pack_reply(asked, answer.result())
+                payload = self.host.wire.pack_reply(request.key, asked, answer.result())
             except Exception as unpackable:  # noqa: BLE001 - it happened, but cannot be told: that is what is told
                 error = unpackable
             else:

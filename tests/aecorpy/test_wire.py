@@ -68,7 +68,7 @@ def command(name: str, *args: Any, **kwargs: Any) -> Command:
 
 def through(reply: Any, asked: Command | None = None) -> Any:
     asked = asked or command("add", 1)
-    return wire().unpack_reply(asked, wire().pack_reply(asked, reply))
+    return wire().unpack_reply(asked, wire().pack_reply("key-1", asked, reply))
 
 
 # --- commands
@@ -139,11 +139,14 @@ def test_an_answer_arrives() -> None:
 def test_an_answer_that_does_not_fit_its_annotation_is_no_no_where_events_may_have_been_kept() -> None:
     reply = through(Answer("forty-two"))
     assert isinstance(reply.error, OutcomeUnknown)
-    assert "Counter: 'add' was done, and what it appended is kept, but" in str(reply.error)
+    assert "Counter 'key-1': 'add' was done, and what it appended is kept, but" in str(reply.error)
 
 
 def test_an_answer_that_does_not_fit_its_annotation_is_a_failure_where_nothing_can_have_been_appended() -> None:
-    assert isinstance(through(Answer("forty-two"), command("get")).error, CommandFailed)
+    error = through(Answer("forty-two"), command("get")).error
+    assert isinstance(error, CommandFailed)
+    assert (error.entity, error.key, error.command) == ("Counter", "key-1", "get")
+    assert str(error).startswith("Counter 'key-1': command 'get' failed: cannot store reply of Counter.get")
     caused = command("add", 1)
     caused.cause = Cause("Payments", "counter-3", 7, 1)
     assert isinstance(through(Answer("forty-two"), caused).error, CommandFailed)
@@ -151,7 +154,7 @@ def test_an_answer_that_does_not_fit_its_annotation_is_a_failure_where_nothing_c
 
 def test_what_is_no_answer_is_refused() -> None:
     with pytest.raises(BadPayload, match="answered 'add' with 'something'"):
-        wire().pack_reply(command("add", 1), "something")
+        wire().pack_reply("k", command("add", 1), "something")
 
 
 @pytest.mark.parametrize("rejection", [Negative(), TooMuch(5, 3)])
@@ -163,7 +166,7 @@ def test_a_rejection_arrives_equal(rejection: Rejection) -> None:
 def test_a_rejection_that_was_not_declared_is_a_failure_that_says_what_to_do() -> None:
     error = through(Refused(Undeclared())).error
     assert type(error) is CommandFailed
-    assert "Undeclared" in str(error)
+    assert str(error).startswith("Counter 'key-1': command 'add' failed: it was rejected with Undeclared()")
     assert "declare it in `rejections`" in str(error)
 
 
@@ -246,7 +249,7 @@ def test_an_error_that_is_hard_to_tell_is_told_as_well_as_it_can_be(
     error: BaseException, kind: type[Exception], text: str
 ) -> None:
     asked = command("add", 1)
-    packed = wire().pack_reply(asked, Refused(error))
+    packed = wire().pack_reply("k", asked, Refused(error))
     assert len(packed) < 100_000, "it must fit into a frame"
     arrived = wire().unpack_reply(asked, packed)
     assert isinstance(arrived, Refused)
@@ -261,7 +264,7 @@ def test_an_error_that_is_hard_to_tell_is_told_as_well_as_it_can_be(
 def test_plain_messages_arrive(message: Any) -> None:
     plain = MessageWire("Greeter", ())
     assert plain.unpack(plain.pack(message)) == message
-    assert plain.unpack_reply(None, plain.pack_reply(None, message)) == message
+    assert plain.unpack_reply(None, plain.pack_reply("k", None, message)) == message
 
 
 def test_messages_of_declared_classes_arrive_equal() -> None:
@@ -283,7 +286,7 @@ def test_a_class_that_was_not_declared_says_what_to_do() -> None:
 
 def test_a_refusal_by_a_plain_actor_s_shard_arrives() -> None:
     plain = MessageWire("Greeter", ())
-    reply = plain.unpack_reply(None, plain.pack_reply(None, Refused(Overloaded("shard 1", 5))))
+    reply = plain.unpack_reply(None, plain.pack_reply("k", None, Refused(Overloaded("shard 1", 5))))
     assert isinstance(reply.error, Overloaded)
     assert reply.error.limit == 5
 

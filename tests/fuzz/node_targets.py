@@ -27,7 +27,7 @@ def _command(name: str, *args: Any, **kwargs: Any) -> Command:
 _ASKED = _command("add", 1)
 COMMANDS = tuple(_WIRE.pack(one) for one in (_ASKED, _command("add_noted", 3, note="why")))
 REPLIES = tuple(
-    _WIRE.pack_reply(_ASKED, reply)
+    _WIRE.pack_reply("k", _ASKED, reply)
     for reply in (
         Answer(7),
         Refused(Negative(-1)),

@@ -75,7 +75,7 @@ class TextWire:
     def unpack(self, payload: bytes) -> Any:
         return payload.decode()
 
-    def pack_reply(self, asked: Any, reply: Any) -> bytes:
+    def pack_reply(self, key: str, asked: Any, reply: Any) -> bytes:
         if reply == "unpackable":
             raise ValueError("its answer cannot be packed")
         if reply == "huge":
