@@ -215,7 +215,7 @@ def checked_key(key: str, what: str = "entity key") -> str:
         InvalidName: it cannot.
     """
     if not isinstance(key, str):
-        raise InvalidName(f"{what} {key!r} is a {type(key).__name__}: keys are strings")
+        raise InvalidName(f"{what} {key!r} is of type {type(key).__name__}: keys are strings")
     if not key or "\0" in key:
         raise InvalidName(f"{what} {key!r}: keys are not empty and hold no NUL")
     try:
