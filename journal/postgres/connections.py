@@ -141,11 +141,12 @@ class Connections:
         try:
             link = await self._dial()
         except DRIVER_ERRORS as error:
+            told = before_commit(self.where, error)
             if not self._pause:
-                _log.warning("PostgreSQL at %s cannot be reached: %s", self.where, error)
+                _log.warning("cannot be reached: %s", told)
             self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
             self._not_before = _now() + self._pause
-            raise before_commit(self.where, error) from error
+            raise told from error
         if self._pause:
             _log.info("PostgreSQL at %s is reached again", self.where)
         self._pause = self._not_before = 0.0

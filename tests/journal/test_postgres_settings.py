@@ -70,7 +70,17 @@ async def test_an_open_database_does_not_show_it_either(guarded_url: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql:", "postgresql://h:port/db", "postgres://h/db#part", "sqlite:///x", "postgresql://h]/db"]
+    "url",
+    [
+        "postgresql:",
+        "postgresql://h:port/db",
+        "postgresql://h:65536/db",
+        "postgresql://h,h:999999999999/db",
+        "postgresql://h/db?port=70000",
+        "postgres://h/db#part",
+        "sqlite:///x",
+        "postgresql://h]/db",
+    ],
 )
 async def test_an_url_that_cannot_be_read(url: str) -> None:
     with pytest.raises(InvalidUrl, match="percent-encoded"):

@@ -274,11 +274,12 @@ async def test_a_database_that_is_away_at_start_is_named_without_its_password() 
     assert "hidden" not in str(refused.value)
 
 
-async def test_a_host_that_never_answers_is_given_up(postgres_url: str) -> None:
+async def test_a_host_that_never_answers_is_given_up(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with Cable(postgres_url) as cable:
         cable.deliver.clear()
         with pytest.raises(Unavailable, match="time limit"):
             await PostgresDatabase.open(cable.url, connect_timeout=0.3)
+    assert "no answer within the time limit" in caplog.text
 
 
 async def test_all_connections_busy_is_unavailable(postgres_url: str) -> None:

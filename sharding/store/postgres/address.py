@@ -25,6 +25,8 @@ class Address:
             for host in hosts.split(","):
                 _check_port(host)
             self._query = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+            for port in self._query.get("port", "5432").split(","):
+                _check_port(f":{port}")
             if "@" in parts.path + parts.query:  # what stands before it is the rest of a password
                 raise ValueError
         except ValueError:
@@ -51,5 +53,5 @@ class Address:
 
 def _check_port(host: str) -> None:
     port = host.rpartition("]")[2].rpartition(":")
-    if port[1] and not (port[2].isascii() and port[2].isdigit()):
+    if port[1] and not (port[2].isascii() and port[2].isdigit() and len(port[2]) < 6 and int(port[2]) < 65_536):
         raise ValueError

@@ -60,6 +60,8 @@ async def test_postgresql_is_opened_by_its_url(postgres_url: str) -> None:
         "sqlite:///folder/",
         "sqlite:///x.db?mode=ro",
         "postgresql://user:s3cret@host:port/database",
+        "postgresql://user:s3cret@host:65536/database",
+        "postgresql://user:s3cret@host/database?port=70000",
         "postgresql://user:s3cr#et@localhost/database",
         "postgresql://user:12/s3cret@localhost/database",
         "postgresql://user:12?a=s3cret@localhost/database",
