@@ -13,6 +13,8 @@ from journal.contract import Database
 
 StartNode: TypeAlias = Callable[..., Awaitable[ClusterNode]]
 
+PATIENT = 30.0  # seconds of a lease; no disk stalls for so long, and what nodes do when one does is tested elsewhere
+
 
 @pytest.fixture
 async def start(database: Database, store_url: str) -> AsyncIterator[StartNode]:
@@ -25,7 +27,8 @@ async def start(database: Database, store_url: str) -> AsyncIterator[StartNode]:
             count += 1
             alone = store_url == "memory:"
             journal: Any = database if alone else store_url
-            node = ClusterNode("test", journal=journal, node=f"node-{count}", **options)
+            settings: dict[str, Any] = {"lease_seconds": PATIENT, **options}
+            node = ClusterNode("test", journal=journal, node=f"node-{count}", **settings)
             return await stack.enter_async_context(node)
 
         yield start
