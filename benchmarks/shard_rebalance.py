@@ -141,6 +141,8 @@ async def measure_joins(run: Run, url: str, tally: Tally) -> None:
     run.record("join_extra_p99_ms", busy - quiet, note)
     run.explain("join_ms_p50", took * 1000, "ms", "until the fourth node has its share")
     run.explain("leave_extra_p99_ms", percentile_ms(left, 99) - quiet, "ms", "the same when it leaves (SIGTERM)")
+    unanswered = sum(site.load.unanswered(*span) for span in (*joining, *leaving))
+    run.explain("unanswered_in_moves", unanswered, "", "commands due while a node joins or leaves, refused or unknown")
 
 
 async def draw(run: Run, url: str, tally: Tally) -> None:

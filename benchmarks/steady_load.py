@@ -77,6 +77,10 @@ class SteadyLoad:
         """The latencies, in seconds, of answered commands that were due in that time."""
         return [one.seconds for one in self.samples if begin <= one.at < end and one.outcome == ANSWERED]
 
+    def unanswered(self, begin: float, end: float) -> int:
+        """How many commands that were due in that time were told something else than an answer."""
+        return sum(begin <= one.at < end and one.outcome != ANSWERED for one in self.samples)
+
 
 def percentile_ms(seconds: Sequence[float], percent: float) -> float:
     """What `percent` of the latencies do not exceed, in milliseconds."""
