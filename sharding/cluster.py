@@ -14,6 +14,7 @@ from typing import Any
 
 from thespian.actors import ActorExitRequest
 
+from sharding.acquaintances import Acquaintances
 from sharding.actors import Address, Engine
 from sharding.allocation import EVEN, AllocationStrategy, RingAllocation
 from sharding.asks import RemoteAsks
@@ -23,7 +24,7 @@ from sharding.farewells import Farewells
 from sharding.host import ShardHost
 from sharding.last_words import LastWords
 from sharding.links import Link, LinkError, Links, Peer
-from sharding.links.settings import check_advertised, is_loopback
+from sharding.links.settings import check_advertised
 from sharding.membership import Membership
 from sharding.messages import Envelope
 from sharding.notices import (
@@ -75,7 +76,7 @@ from sharding.routes import Routes
 from sharding.settings import ClusterSettings
 from sharding.store.contract import ClusterStore
 from sharding.store.errors import ClusterStoreError, LeaseLost
-from sharding.store.records import DOWN, UP, Deployment, Member, Picture, Seat
+from sharding.store.records import Deployment, Member, Picture, Seat
 from sharding.strangers import Strangers
 
 _log = logging.getLogger(__name__)
@@ -85,10 +86,6 @@ OnOwned = Callable[[str, int, int, bool], None]
 REDEPLOY_PAUSE = 0.2
 AT_ONCE_SECONDS = 1.0
 PARTING_SECONDS = 1.0
-NOT_FOUND = (
-    "member %d (%s): %s. That is no proof that it is dead: its address is loopback, which each machine has for itself. "
-    "If it runs on another machine, let it listen where others reach it (`bind`, `advertise`, `secret`)"
-)
 
 
 class Cluster:
@@ -135,14 +132,9 @@ class Cluster:
         self.ports = ports or Ports()
         self.me = 0
         self.term = 0
-        self.members: dict[int, Member] = {}
-        self._dead: set[int] = set()
-        self._met: set[int] = set()
-        self._parted: set[int] = set()
+        self._known = Acquaintances(on_one_machine=store.on_one_machine)
         self._strangers = Strangers()
         self._farewells = Farewells(engine.loop, self)
-        self._departed: set[int] = set()
-        self._former: dict[int, Member] = {}
         self._coordinator: int | None = None
         self._strategy = strategy
         self._on_owned = on_owned or _unrecorded
@@ -156,6 +148,11 @@ class Cluster:
         self._may_leave: asyncio.Future[None] | None = None
         self._redeploying: asyncio.Task[None] | None = None
         self._recording: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @property
+    def members(self) -> dict[int, Member]:
+        """The members that are known here and not down, by incarnation."""
+        return self._known.members
 
     # --- the life of a node
 
@@ -268,14 +265,13 @@ class Cluster:
         self._deployed.tell_all(Vacate())
         await self._deployed.vacated(max(0.0, end - self.engine.loop.time()))
         patience = min(PARTING_SECONDS, max(0.0, end - self.engine.loop.time()))
-        others = [incarnation for incarnation in self.members if incarnation != self.me]
-        if not await self._farewells.exchange(others, self._deployed.waiting, patience):
+        if not await self._farewells.exchange(self._known.others(self.me), self._deployed.waiting, patience):
             _log.info("node %r: not everybody has said farewell in time", self.node)
         self._deployed.refuse_waiting(f"node {self.node!r} has left")
 
     def _on_parting(self, incarnation: int) -> None:
         """The member owns nothing more: let regions stop sending there, then say that they have."""
-        self._parted.add(incarnation)
+        self._known.parted(incarnation)
         waiting = [len(self._deployed)]
 
         def done() -> None:
@@ -355,7 +351,7 @@ class Cluster:
         self._strangers.forget()
         self._deployed.forget_homes()
         self._deployed.tell_all(Suspended())
-        self._former, self.members = self._former | self.members, {}
+        self._known.forgotten()
         self._stop_redeploying()
         self._on_may_leave()
 
@@ -366,19 +362,7 @@ class Cluster:
 
     def members_changed(self, members: dict[int, Member]) -> None:
         """See `Household`."""
-        # News overtake each other: who has left does not come back, and who has a higher incarnation joined later.
-        self._departed |= {one for one, member in members.items() if member.state == DOWN}
-        newest = max(members, default=0)
-        later = {one: member for one, member in self.members.items() if one > newest}
-        live = {one: member for one, member in (members | later).items() if one not in self._departed}
-        known, self._former = self._former | self.members, {}
-        gone = sorted(known.keys() - live.keys() - {self.me})
-        new = sorted(live.keys() - self.members.keys())
-        self._departed.update(gone)
-        self.members = live
-        self._dead &= live.keys()
-        self._met &= live.keys()
-        self._parted &= live.keys()
+        new, gone = self._known.changed(members, self.me)
         for incarnation in new:
             self._deployed.tell_all(PeerChanged(incarnation, THERE))
             for message in self._strangers.known(incarnation):
@@ -393,7 +377,7 @@ class Cluster:
             self._link_all()
         if self._coordinator in new:
             self.coordinator_changed(self.term, self._coordinator)
-        if self._may_leave is not None and not self._has_heirs():
+        if self._may_leave is not None and not self._known.has_heirs(self.me):
             self._on_may_leave()
 
     def _strategy_of(self, deployment: Deployment) -> AllocationStrategy:
@@ -402,9 +386,9 @@ class Cluster:
         return self._strategy or RingAllocation(deployment.name)
 
     def _link_all(self) -> None:
-        for incarnation, member in self.members.items():
-            if incarnation != self.me and self._links is not None:
-                self._links.to(_peer(member))
+        for incarnation in self._known.others(self.me):
+            if self._links is not None:
+                self._links.to(_peer(self.members[incarnation]))
 
     def saw(self, picture: Picture) -> None:
         """See `Household`."""
@@ -443,18 +427,12 @@ class Cluster:
     def leaving_said(self, resigned: int | None) -> None:
         """See `Household`."""
         if resigned is not None:
-            for incarnation in self.members:
-                if incarnation != self.me:
-                    try_to_send(self, incarnation, Resigned(resigned))
-        if not self.weight or not self._has_heirs():  # nothing to hand off, or nobody to take it
+            for incarnation in self._known.others(self.me):
+                try_to_send(self, incarnation, Resigned(resigned))
+        if not self.weight or not self._known.has_heirs(self.me):  # nothing to hand off, or nobody to take it
             self._on_may_leave()
         else:
             self.to_coordinator(Leaving(self.me))
-
-    def _has_heirs(self) -> bool:
-        """Whether there is somebody who could take this node's shards. Who is leaving, too, takes none."""
-        others = [member for one, member in self.members.items() if one != self.me]
-        return any(member.weight > 0 and member.state == UP for member in others)
 
     def _on_may_leave(self) -> None:
         if self._may_leave is not None and not self._may_leave.done():
@@ -494,7 +472,7 @@ class Cluster:
 
     def knows(self, incarnation: int) -> bool:
         """See `Post`."""
-        return incarnation in self.members and incarnation not in self._dead and incarnation not in self._parted
+        return self._known.is_there(incarnation)
 
     def is_open(self, incarnation: int) -> bool:
         """See `Post`."""
@@ -511,8 +489,7 @@ class Cluster:
     def opened(self, link: Link) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
-        self._dead.discard(incarnation)
-        self._met.add(incarnation)
+        self._known.met(incarnation)
         if self._leading is not None:
             self.engine.tell(self._leading, PeerOpened(incarnation))
         self._deployed.tell_all(PeerChanged(incarnation, THERE))
@@ -540,13 +517,9 @@ class Cluster:
     def dead(self, link: Link, reason: str) -> None:
         """See `LinkListener`."""
         incarnation = link.peer.incarnation
-        if incarnation in self._parted:  # it said so, and the store will
+        if self._known.has_parted(incarnation):  # it said so, and the store will
             return
-        proven = self._is_proof(link.peer)
-        if incarnation not in self._dead:  # this is told at each attempt to reach it
-            text = "member %d (%s) is dead: %s" if proven else NOT_FOUND
-            _log.warning(text, incarnation, link.peer.node, reason)
-        self._dead.add(incarnation)
+        proven = self._known.died(link.peer, reason)
         self._suspend(incarnation)
         self._asks.doubt(incarnation)
         self._last_words.listen(incarnation, f"member {incarnation} ({link.peer.node}) is dead: {reason}", drop=False)
@@ -554,10 +527,6 @@ class Cluster:
             self.engine.tell(self._membership, PeerDead(incarnation))
         if proven and self._leading is not None:
             self.engine.tell(self._leading, PeerDead(incarnation))
-
-    def _is_proof(self, peer: Peer) -> bool:
-        """Whether that it is not found at its address means that it is dead: loopback is each machine's own."""
-        return self.store.on_one_machine or peer.incarnation in self._met or not is_loopback(peer.host)
 
     def unheard(self, incarnation: int) -> None:
         """See `LinkListener`."""
@@ -600,7 +569,7 @@ class Cluster:
 
     def _on_foreign(self, message: Request | Flush) -> None:
         origin = message.origin
-        known = origin == self.me or origin in self.members or origin in self._departed
+        known = origin == self.me or self._known.is_heard_of(origin)
         if not known and self._strangers.keep(message):
             if self._membership is not None:
                 self.engine.tell(self._membership, LookAgain())
