@@ -15,6 +15,7 @@ from journal.codec import PayloadCodec
 from journal.contract import JournalStore
 from journal.errors import BadPayload, CorruptRecord
 from journal.metadata import Metadata
+from journal.pages import PageSize
 from journal.records import Append, Appended, NewEvent, ShardHead, StoredEvent
 from journal.tagging import EventTag
 from journal.writer import GroupCommit, OnOutcome
@@ -115,24 +116,30 @@ class EventJournal(Generic[E]):
         return await self._writer.append(Append(shard, epoch, key, seq_nr, self.encode(events, metadata)))
 
     async def read(self, key: str, from_seq_nr: int = 1, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
-        """An entity's events from `from_seq_nr` on, as committed when each page of `page` events is read."""
+        """An entity's events from `from_seq_nr` on, as committed when each page of at most `page` events is read."""
+        size = PageSize(page)
         while True:
-            records = await self.store.read_entity(key, from_seq_nr, page)
+            limit = size.events
+            records = await self.store.read_entity(key, from_seq_nr, limit)
             for record in records:
                 yield self.decode(record)
-            if len(records) < page:
+            if len(records) < limit:
                 return
             from_seq_nr = records[-1].seq_nr + 1
+            size.read(records)
 
     async def current_events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
-        """A stream's events behind offset `after`, ending where the stream ends now."""
+        """A stream's events behind offset `after`, ending where the stream ends now; in pages of at most `page`."""
+        size = PageSize(page)
         while True:
-            records = await self.store.read_shards({tag.shard: after}, page)
+            limit = size.events
+            records = await self.store.read_shards({tag.shard: after}, limit)
             for record in records:
                 yield self.decode(record)
-            if len(records) < page:
+            if len(records) < limit:
                 return
             after = records[-1].offset
+            size.read(records)
 
     async def events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
         """A stream's events behind offset `after`, live and without end."""

@@ -16,6 +16,7 @@ from aecorpy.projection.contract import Projection, SetAside, Step, Stop
 from aecorpy.projection.pace import Pace
 from journal.contract import Database
 from journal.events import EntityEvent, EventJournal
+from journal.pages import PageSize
 from journal.records import DeadLetter, OffsetMove, StoredEvent
 from journal.tagging import EventTag
 
@@ -95,6 +96,7 @@ class ProjectionRunner(Generic[E]):
     ) -> None:
         self.name = name
         self._pace = pace
+        self._page = PageSize(projection.batch if pace is None else min(pace.batch, projection.batch))
         self._effects = None if effects is None else dict(effects)
         self._projection = projection
         self._journal = journal
@@ -172,16 +174,17 @@ class ProjectionRunner(Generic[E]):
         if not ready:
             return
         if self._pace is None:
-            await self._read_and_handle(ready, self._projection.batch)
+            await self._read_and_handle(ready)
         else:
             async with self._pace.turn():
-                await self._read_and_handle(ready, min(self._pace.batch, self._projection.batch))
+                await self._read_and_handle(ready)
 
-    async def _read_and_handle(self, ready: dict[int, int], batch: int) -> None:
-        limit = max(1, batch // len(ready))
+    async def _read_and_handle(self, ready: dict[int, int]) -> None:
+        limit = max(1, self._page.events // len(ready))
         records = await self._journal.read_shards(ready, limit)
         if not records:
             return
+        self._page.read(records)
         try:
             await self._handle([self._journal.decode(record) for record in records])
             return
