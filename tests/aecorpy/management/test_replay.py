@@ -131,9 +131,9 @@ async def test_while_nothing_runs_and_with_dead_letters(
 ) -> None:
     world = World()
     view = await distributed(nodes, Latests(world))
-    await view.caught_up(15)
+    await begun(view, world)
     await nodes[0].refs(Counter)("key-0").add(1)
-    await view.caught_up(15)
+    await begun(view, world)
     for node in nodes:
         await node.stop()
     tag = f"counter-{shard('key-0')}"
