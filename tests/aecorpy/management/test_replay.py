@@ -84,7 +84,7 @@ async def test_from_a_time_on_all_tags(nodes: list[ClusterNode], management: Man
     await asyncio.sleep(0.02)
     await nodes[0].refs(Counter)("key-0").add(1)
     await nodes[0].refs(Counter)("key-1").add_all((1, 1))
-    await view.caught_up(15)
+    await begun(view, world)
     replayed = await management.replay("View", time, by="ann", why="since then")
     assert {one.tag for one in replayed} == {f"counter-{shard(key)}" for key in ("key-0", "key-1")}
     await settled(world, {("key-0", 4): 2, ("key-1", 4): 2, ("key-1", 5): 2})
