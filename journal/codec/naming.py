@@ -63,7 +63,7 @@ def _mark(decorator: str, name: str, version: int) -> Callable[[C], C]:
 
     def mark(cls: C) -> C:
         if not isinstance(cls, type):
-            raise TypeError(f"@event({name!r}) stands above a class, not above {cls!r}")
+            raise TypeError(f"@{decorator}({name!r}) stands above a class, not above {cls!r}")
         setattr(cls, _ATTRIBUTE, stored)
         return cls
 

@@ -280,6 +280,8 @@ def test_versions_that_are_none(version: Any) -> None:
 def test_a_mark_on_what_is_no_class(what: Any) -> None:
     with pytest.raises(TypeError, match=r"@event\('Name'\) stands above a class, not above "):
         event("Name")(what)
+    with pytest.raises(TypeError, match=r"@snapshot\('Name'\) stands above a class, not above "):
+        snapshot("Name")(what)
 
 
 def test_a_class_without_name() -> None:
