@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aecorpy.causes import Causes
@@ -85,24 +84,20 @@ class Recovery:
         """
         near = causes.near(cause)
         for start, end in ((near, None), (1, near)):
-            async for record in self._records(key, start, end):
-                if record.metadata and has_cause(record.metadata):
-                    metadata = self._metadata(record)
-                    if metadata.cause == cause and metadata.answered is not None:
+            async for records in self._journal.entity_pages(key, start, end, page=_PAGE):
+                for record in records:
+                    answered = self._answer(record, cause)
+                    if answered is not None:
                         causes.found(cause, record.seq_nr)
-                        return metadata.answered
+                        return answered
         return None
 
-    async def _records(self, key: str, start: int, end: int | None) -> AsyncIterator[StoredEvent]:
-        """The events of `key` from `start` on, before `end`, as they are stored."""
-        while end is None or start < end:
-            limit = _PAGE if end is None else min(_PAGE, end - start)
-            records = await self._journal.store.read_entity(key, start, limit)
-            for record in records:
-                yield record
-            if len(records) < limit:
-                return
-            start = records[-1].seq_nr + 1
+    def _answer(self, record: StoredEvent, cause: Cause) -> tuple[str, bytes] | None:
+        """The command and the reply that are kept with an event of `cause`; None with any other."""
+        if not (record.metadata and has_cause(record.metadata)):
+            return None
+        metadata = self._metadata(record)
+        return metadata.answered if metadata.cause == cause else None
 
     def _metadata(self, record: StoredEvent) -> Metadata:
         try:

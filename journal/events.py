@@ -115,31 +115,55 @@ class EventJournal(Generic[E]):
         """Append an entity's events, the first of which must be its `seq_nr`-th; see `GroupCommit.append`."""
         return await self._writer.append(Append(shard, epoch, key, seq_nr, self.encode(events, metadata)))
 
-    async def read(self, key: str, from_seq_nr: int = 1, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
-        """An entity's events from `from_seq_nr` on, as committed when each page of at most `page` events is read."""
+    async def entity_pages(
+        self, key: str, from_seq_nr: int = 1, before: int | None = None, *, page: int = PAGE
+    ) -> AsyncIterator[list[StoredEvent]]:
+        """An entity's events from `from_seq_nr` on, still encoded, in pages of at most `page`, each as it is when read.
+
+        Args:
+            before: the sequence number before which to end; by default where the events end.
+        """
         size = PageSize(page)
-        while True:
-            limit = size.events
+        while before is None or from_seq_nr < before:
+            limit = size.events if before is None else min(size.events, before - from_seq_nr)
             records = await self.store.read_entity(key, from_seq_nr, limit)
-            for record in records:
-                yield self.decode(record)
+            if records:
+                yield records
             if len(records) < limit:
                 return
             from_seq_nr = records[-1].seq_nr + 1
             size.read(records)
 
-    async def current_events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
-        """A stream's events behind offset `after`, ending where the stream ends now; in pages of at most `page`."""
+    async def tag_pages(
+        self, tag: EventTag, after: int = 0, last: int | None = None, *, page: int = PAGE
+    ) -> AsyncIterator[list[StoredEvent]]:
+        """A stream's events behind offset `after`, still encoded, in pages of at most `page`, each as it is when read.
+
+        Args:
+            last: the offset with which to end; by default where the stream ends.
+        """
         size = PageSize(page)
-        while True:
-            limit = size.events
+        while last is None or after < last:
+            limit = size.events if last is None else min(size.events, last - after)
             records = await self.store.read_shards({tag.shard: after}, limit)
-            for record in records:
-                yield self.decode(record)
+            if records:
+                yield records
             if len(records) < limit:
                 return
             after = records[-1].offset
             size.read(records)
+
+    async def read(self, key: str, from_seq_nr: int = 1, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
+        """An entity's events from `from_seq_nr` on, as committed when each page of at most `page` events is read."""
+        async for records in self.entity_pages(key, from_seq_nr, page=page):
+            for record in records:
+                yield self.decode(record)
+
+    async def current_events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
+        """A stream's events behind offset `after`, ending where the stream ends now; in pages of at most `page`."""
+        async for records in self.tag_pages(tag, after, page=page):
+            for record in records:
+                yield self.decode(record)
 
     async def events(self, tag: EventTag, after: int = 0, *, page: int = PAGE) -> AsyncIterator[EntityEvent[E]]:
         """A stream's events behind offset `after`, live and without end."""

@@ -61,7 +61,5 @@ def _without(marks: Mapping[str, int], tags: Collection[str]) -> dict[str, int]:
 
 
 async def _have(projection: Projection[Any], journal: EventJournal[Any], tag: EventTag, after: int, last: int) -> None:
-    while after < last:
-        records = await journal.read_shards({tag.shard: after}, min(PAGE, last - after))
+    async for records in journal.tag_pages(tag, after, last, page=PAGE):
         await projection.effects([journal.decode(record) for record in records])
-        after = records[-1].offset
